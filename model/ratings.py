@@ -1,0 +1,146 @@
+"""Reading ratings of every supported format into one table, and writing a table as the sample CSV."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.dates import format_day
+from model.errors import DataError
+from model.formats.blocks import Ids, Rows
+from model.formats.choice import choose_movie_file, choose_rating_files
+from model.formats.layout import Column
+from model.formats.movies import build_catalogue, read_movie_facts
+from model.formats.rows import read_rows
+from model.formats.source import open_source
+from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Movies, Ratings
+
+SAMPLE_COLUMNS = ("customer_id", "rating", "rating_date", "movie_id", "release_year", "title")
+"""The columns of the sample CSV."""
+
+_ROWS_PER_WRITE = 1 << 16
+
+
+def read_ratings(path: Path) -> Ratings:
+    """Read a data set; its format is recognised by content, not by name.
+
+    Args:
+        path: a file, a folder or a .zip/.tar.gz of the Netflix Prize's files, of the sample CSV (or another CSV
+            that names its columns) or of MovieLens' files.
+
+    Returns:
+        The ratings in time order; of a rating given twice the later one. The catalogue holds all rated movies
+        and those of the movie file found with the ratings; a CSV with titles is its own catalogue. The scale is
+        whole stars unless any rating is a half.
+
+    Raises:
+        DataError: if no data set or more than one is found, or a line is broken; names file and line.
+    """
+    with open_source(path) as source:
+        files = choose_rating_files(source)
+        rows = read_rows(files.members, files.layout)
+        facts = dict.fromkeys(np.unique(rows.movie_ids).tolist(), ("", NO_YEAR)) | rows.movies
+        if not files.layout.has(Column.TITLE) and (movie_file := choose_movie_file(source, files)):
+            facts |= read_movie_facts(*movie_file)
+    if not len(rows.user_ids):
+        raise DataError(f"{path}: no ratings in it; expected lines {files.layout.form}")
+    return _build_ratings(rows, build_catalogue(facts))
+
+
+def _build_ratings(rows: Rows, movies: Movies) -> Ratings:
+    """Order rows by time and leave out all but the last rating of each pair."""
+    assert rows.half_stars is not None, "rating files have ratings"  # noqa: S101 - checked when it was chosen
+    assert rows.days is not None, "rating files have days"  # noqa: S101 - same
+    order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
+    superseded = find_superseded(rows.user_ids[order], rows.movie_ids[order])
+    order = np.delete(order, superseded)
+    half_stars = rows.half_stars[order]
+    return Ratings(
+        user_ids=rows.user_ids[order].astype(np.int64),
+        movie_ids=rows.movie_ids[order].astype(np.int64),
+        stars=half_stars * np.float32(HALF_STAR),
+        days=rows.days[order],
+        movies=movies,
+        scale=HALF_STARS if np.any(half_stars % 2) else WHOLE_STARS,
+        n_duplicates=len(superseded),
+    )
+
+
+def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
+    """Find the rows whose pair of user and movie occurs again further down.
+
+    Args:
+        user_ids: (n,) ids.
+        movie_ids: (n,) ids.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    movies, movie_rows = np.unique(movie_ids, return_inverse=True)
+    if user_ids.max(initial=0) > np.iinfo(np.int64).max // max(len(movies), 1) - 1:
+        user_ids = np.unique(user_ids, return_inverse=True)[1]
+    keys = user_ids.astype(np.int64) * len(movies) + movie_rows
+    ascending = np.sort(keys)
+    # Few pairs, if any, occur twice: only their rows are worth a slower look.
+    repeated = np.flatnonzero(np.isin(keys, ascending[1:][ascending[1:] == ascending[:-1]]))
+    by_key = repeated[np.argsort(keys[repeated], kind="stable")]
+    return np.sort(by_key[:-1][keys[by_key[1:]] == keys[by_key[:-1]]])
+
+
+def write_sample_csv(ratings: Ratings, path: Path) -> None:
+    """Write ratings as the sample CSV, in their order.
+
+    `read_ratings` reads the same ratings back. Movies without ratings are not in it, and the scale is read off
+    the ratings. The file appears whole or not at all.
+
+    Args:
+        ratings: what to write.
+        path: the file; replaced if it is there.
+
+    Raises:
+        DataError: if a title has a line break, or the folder does not exist.
+    """
+    if not path.parent.is_dir() or path.is_dir():
+        raise DataError(f"{path}: cannot be written; expected a file in a folder that exists")
+    endings = _format_endings(ratings)
+    days = {day: format_day(day) for day in np.unique(ratings.days).tolist()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(",".join(SAMPLE_COLUMNS) + "\n")
+            for start in range(0, len(ratings), _ROWS_PER_WRITE):
+                rows = slice(start, start + _ROWS_PER_WRITE)
+                columns = (
+                    ratings.user_ids[rows],
+                    ratings.stars[rows],
+                    ratings.days[rows],
+                    ratings.movie_ids[rows],
+                )
+                stream.writelines(
+                    f"{user},{stars:g},{days[day]},{endings[movie]}"
+                    for user, stars, day, movie in zip(*(column.tolist() for column in columns), strict=True)
+                )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _format_endings(ratings: Ratings) -> dict[int, str]:
+    """Format what the lines of each rated movie end with: its id, release year and title."""
+    rated = set(np.unique(ratings.movie_ids).tolist())
+    endings = {}
+    movies = ratings.movies
+    for movie, title, year in zip(
+        movies.movie_ids.tolist(), movies.titles, movies.release_years.tolist(), strict=True
+    ):
+        if movie not in rated:
+            continue
+        if "\n" in title or "\r" in title:
+            raise DataError(f"movie {movie}: title {title!r} has a line break; expected a title of one line")
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow([movie, "" if year == NO_YEAR else year, title])
+        endings[movie] = line.getvalue()
+    return endings

@@ -1,0 +1,1 @@
+"""Serving: predictor, schemas and app. Imports the core, never `model.training`, torch or pandas."""

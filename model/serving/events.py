@@ -1,0 +1,141 @@
+"""What AWS Lambda may call the handler with, and who answers it.
+
+an HTTP event (API Gateway REST and HTTP API, ALB, function URL)   the ASGI app, through Mangum
+a body of POST /v1/predict or of POST /, or {"requests": [...]}    the service, without any HTTP
+a scheduled or plug-in warm-up event                               answered at once
+anything else                                                      a problem that says what is accepted
+"""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mangum import Mangum
+from pydantic import BaseModel, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model.errors import PredictionError
+from model.serving import problems
+from model.serving.middleware import REQUEST_ID_HEADER, choose_request_id
+from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
+from model.serving.service import Service
+
+WARM_UP_SOURCES: Final = frozenset({"aws.events", "aws.scheduler", "serverless-plugin-warmup"})
+"""The `source` of events that only keep an instance warm."""
+
+_TEXT_TYPES: Final = ["text/", "application/json", problems.MEDIA_TYPE]
+"""Responses that Mangum hands over as text; the rest goes out in base64."""
+
+_logger = logging.getLogger(__name__)
+
+
+class LambdaEntry:
+    """Answers Lambda events, one at a time, as Lambda sends them.
+
+    Args:
+        app: the ASGI application that answers HTTP events.
+        service: answers direct invocations.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._mangum: Mangum | None = None
+
+    def __call__(self, event: object, context: object) -> dict[str, Any]:
+        """Answer one event.
+
+        Args:
+            event: what Lambda was invoked with.
+            context: Lambda's context object; None in a local call.
+
+        Returns:
+            An HTTP response as the event's gateway expects it, or for a direct invocation the answer or a
+            problem with its `status`.
+        """
+        if not isinstance(event, dict):
+            return _refuse(_unknown_event(f"an event of type {type(event).__name__}"), context)
+        if event.get("source") in WARM_UP_SOURCES:
+            return {"status": "warm"}
+        if _is_http(event):
+            return self._answer_http(event, context)
+        try:
+            answer = self._answer_direct(event)
+        except (ValidationError, PredictionError) as error:
+            return _refuse(problems.describe(error), context)
+        if answer is None:
+            return _refuse(_unknown_event(f"an event with the fields {sorted(map(str, event))}"), context)
+        return answer.model_dump(mode="json")
+
+    def _answer_direct(self, event: dict[str, Any]) -> BaseModel | None:
+        if "requests" in event:
+            batch = BatchRequest.model_validate(event)
+            return BatchAnswer(predictions=self._service.predict_many(batch.requests))
+        if "customer_id" in event:
+            return self._service.predict_original(OriginalRequest.model_validate(event))
+        if event.keys() & {"movie_id", "user_id", "ratings"}:
+            return self._service.predict(PredictRequest.model_validate(event))
+        return None
+
+    def _answer_http(self, event: dict[str, Any], context: object) -> dict[str, Any]:
+        if self._loop is None:
+            # Mangum runs the app on the thread's current event loop; asking for one where there is none is
+            # deprecated, so the entry brings its own.
+            self._loop = asyncio.new_event_loop()
+            weakref.finalize(self, self._loop.close)
+        asyncio.set_event_loop(self._loop)
+        if self._mangum is None:
+            self._mangum = Mangum(self._run_behind_stage, lifespan="off", text_mime_types=_TEXT_TYPES)
+        try:
+            response: dict[str, Any] = self._mangum(event, context)  # type: ignore[arg-type]  # any context will do
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # The app's own errors end inside Mangum as status 500, so what arrives here is the event's shape.
+            _logger.warning("an HTTP event that cannot be read: %r", error)
+            return _refuse_http(context)
+        return response
+
+    async def _run_behind_stage(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app with the API's stage, where the public path starts with it, as its root path."""
+        request_context = scope["aws.event"]["requestContext"]
+        stage = request_context.get("stage")
+        public_path = request_context.get("path") or request_context.get("http", {}).get("path") or ""
+        if stage and public_path.startswith(f"/{stage}/"):
+            scope["root_path"] = f"/{stage}"
+        await self._app(scope, receive, send)
+
+
+def _is_http(event: Mapping[str, Any]) -> bool:
+    request_context = event.get("requestContext")
+    return isinstance(request_context, dict) and (
+        "elb" in request_context or "version" in event or "resource" in event
+    )
+
+
+def _unknown_event(seen: str) -> problems.Problem:
+    return problems.Problem(
+        400,
+        f"{problems.shorten(seen)} is not understood; accepted are HTTP events of API Gateway, load "
+        "balancers and function URLs, a body of POST /v1/predict or POST /, "
+        '{"requests": [bodies of POST /v1/predict]}, and warm-up events',
+        name="unknown-event",
+    )
+
+
+def _refuse(problem: problems.Problem, context: object) -> dict[str, Any]:
+    return problem.as_dict(request_id=choose_request_id(None, context=context))
+
+
+def _refuse_http(context: object) -> dict[str, Any]:
+    problem = problems.Problem(
+        400, "the HTTP event is incomplete or its body is not base64", name="unreadable-event"
+    )
+    request_id = choose_request_id(None, context=context)
+    return {
+        "statusCode": problem.status,
+        "headers": {"content-type": problems.MEDIA_TYPE, REQUEST_ID_HEADER: request_id},
+        "body": problem.as_json(request_id=request_id),
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,210 @@
+"""What the service takes and gives, as pydantic models: the one place that knows the field names.
+
+Every limit is checked here except a rating's place on the bundle's scale, which only the service knows.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from model.dates import parse_day
+
+LARGEST_ID = 2**63 - 1
+"""Ids are stored as int64."""
+
+MOST_RATINGS = 500
+"""How many ratings a request may bring along."""
+
+MOST_REQUESTS = 1_000
+"""How many predictions one direct invocation may ask for."""
+
+
+LONGEST_DATE = 40
+"""Characters of a would-be date that are looked at and repeated in the complaint."""
+
+
+def read_day(value: object) -> int:
+    """Read a date of a request.
+
+    Returns:
+        Days since 1970-01-01.
+
+    Raises:
+        ValueError: if `value` is not a date as YYYY-MM-DD between 1900-01-01 and 2059-09-18.
+    """
+    if isinstance(value, str):
+        return parse_day(value[:LONGEST_DATE])
+    raise ValueError("expected a date as text, YYYY-MM-DD")
+
+
+Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
+"""An id of the data set."""
+
+Day = Annotated[
+    int,
+    BeforeValidator(read_day),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2005-02-03"]}),
+]
+"""A day: YYYY-MM-DD on the wire, days since 1970-01-01 inside."""
+
+Stars = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A rating; its place on the bundle's own scale is checked by the service."""
+
+
+class Request(BaseModel):
+    """Base of everything that a client sends: unknown fields are refused, so that a typing error is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OriginalRequest(Request):
+    """The body of `POST /`, in the fields of the original service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": 1044034,
+                    "rating_date": "2005-02-03",
+                    "movie_id": 12031,
+                    "release_year": 2002,
+                    "title": "Scotland",
+                }
+            ]
+        }
+    )
+
+    customer_id: Id
+    rating_date: Day
+    """The day the prediction is for."""
+    movie_id: Id
+    release_year: Annotated[int, Field(strict=True, ge=1800, le=2100)] | None = None
+    """Used where the bundle does not know the movie."""
+    title: Annotated[str, Field(max_length=500)] | None = None
+    """Accepted because the original service took it; nothing depends on it."""
+
+
+class OriginalAnswer(BaseModel):
+    """The answer of `POST /`."""
+
+    predicted_rating: float
+    """Stars, within the bundle's scale."""
+
+
+class RequestRating(Request):
+    """A rating that comes with the request."""
+
+    movie_id: Id
+    rating: Stars
+    date: Day | None = None
+
+
+class PredictRequest(Request):
+    """The body of `POST /v1/predict`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": 1044034, "movie_id": 12031, "date": "2005-02-03"},
+                {"ratings": [{"movie_id": 30, "rating": 4}], "movie_id": 12031, "explain": True},
+            ]
+        }
+    )
+
+    movie_id: Id
+    user_id: Id | None = None
+    """A user of the bundle; one that it does not know has no history."""
+    ratings: Annotated[list[RequestRating], Field(max_length=MOST_RATINGS)] | None = None
+    """The user's own ratings; they add to a known user's history. An empty list is somebody new."""
+    date: Day | None = None
+    """The day the prediction is for; without it, the day after the last rating known."""
+    as_of: Day | None = None
+    """Only ratings strictly before this day count."""
+    explain: Annotated[bool, Field(strict=True)] = False
+    """Whether to name the neighbours and the era mean."""
+
+    @model_validator(mode="after")
+    def _check_who_and_once(self) -> Self:
+        if self.user_id is None and self.ratings is None:
+            raise ValueError(
+                "user_id or ratings is required (or both); an empty list of ratings is a new user"
+            )
+        seen: set[int] = set()
+        for known in self.ratings or ():
+            if known.movie_id in seen:
+                raise ValueError(
+                    f"ratings names movie_id {known.movie_id} twice; each movie may be rated once"
+                )
+            seen.add(known.movie_id)
+        return self
+
+
+class BatchRequest(Request):
+    """The direct invocation that asks for many predictions."""
+
+    requests: Annotated[list[PredictRequest], Field(max_length=MOST_REQUESTS)]
+
+
+class Basis(BaseModel):
+    """What a prediction rests on."""
+
+    user_known: bool
+    """Whether any rating of the user was available."""
+    movie_known: bool
+    """Whether any rating of the movie was available."""
+    n_user_ratings: int
+    n_movie_ratings: int
+    fallback: str | None
+    """Why it rests on less than it should: new_user, unknown_movie, new_user_and_unknown_movie, or null."""
+
+
+class ExplainedNeighbour(BaseModel):
+    """One of the nearest users who rated the movie; who it is stays private."""
+
+    rating: float
+    """Stars."""
+    distance: float
+    """Sum of the three smallest gaps, 0 (same taste) to 10.5 (nothing in common)."""
+    common_movies: int
+    """How many other movies both rated."""
+
+
+class Explanation(BaseModel):
+    """Where the number comes from."""
+
+    neighbours: list[ExplainedNeighbour]
+    """Up to four, nearest first."""
+    era: str | None
+    """'before 1970', '1970-1989', '1990 and later', or null for a movie without a year."""
+    era_mean: float
+    """The user's mean for movies of that era, stars; 2.0 when there is none."""
+
+
+class PredictAnswer(BaseModel):
+    """The answer of `POST /v1/predict`."""
+
+    predicted_rating: float
+    """Stars, within the bundle's scale."""
+    based_on: Basis
+    explanation: Explanation | None = None
+    """Null unless the request says `"explain": true`."""
+
+
+class BatchAnswer(BaseModel):
+    """The answer to a direct invocation with many requests, in their order."""
+
+    predictions: list[PredictAnswer]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Readiness(BaseModel):
+    """The bundle was verified and has predicted."""
+
+    status: str = "ready"
+    self_test_rating: float
+    """The prediction made when the bundle was loaded, stars."""

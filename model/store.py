@@ -1,0 +1,83 @@
+"""A history and its titles as a folder of plain arrays that can be memory-mapped; no pickle."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError
+from model.history import History
+from model.table import Movies, RatingScale
+
+ARRAYS = (
+    "user_ids", "movie_ids", "release_years",
+    "user_offsets", "user_movies", "user_codes", "user_days",
+    "movie_offsets", "movie_users", "movie_codes", "movie_days", "movie_histogram",
+)  # fmt: skip
+_SCALE_FILE = "scale.json"
+_TITLES = "titles"
+_TITLE_OFFSETS = "title_offsets"
+
+
+def write_history(folder: Path, history: History, titles: Sequence[str]) -> None:
+    """Write a history and the titles of its catalogue.
+
+    Args:
+        folder: an existing folder; one file an array.
+        history: what to write.
+        titles: (n_movies,) in the order of the catalogue.
+    """
+    for name in ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(history, name), allow_pickle=False)
+    encoded = [title.encode() for title in titles]
+    np.save(folder / f"{_TITLES}.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8), allow_pickle=False)
+    ends = np.cumsum([0, *(len(title) for title in encoded)], dtype=np.int64)
+    np.save(folder / f"{_TITLE_OFFSETS}.npy", ends, allow_pickle=False)
+    scale = {"low": history.scale.low, "high": history.scale.high, "step": history.scale.step}
+    (folder / _SCALE_FILE).write_text(json.dumps(scale) + "\n", encoding="utf-8")
+
+
+def read_history(folder: Path) -> History:
+    """Map a history that `write_history` wrote; nothing is read until it is used.
+
+    Raises:
+        ArtifactMissingError: if a file is not there.
+        ArtifactIncompatibleError: if a file is not what was written.
+    """
+    try:
+        scale = RatingScale(**json.loads((folder / _SCALE_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ArtifactMissingError(f"{folder / _SCALE_FILE} is missing") from error
+    except (ValueError, TypeError) as error:
+        raise ArtifactIncompatibleError(f"{folder / _SCALE_FILE} does not hold a rating scale: {error}") from error
+    return History(scale=scale, **{name: _map(folder, name) for name in ARRAYS})
+
+
+def read_movies(folder: Path, history: History) -> Movies:
+    """Read the catalogue with its titles.
+
+    Args:
+        folder: what `write_history` wrote to.
+        history: the history from the same folder.
+
+    Raises:
+        ArtifactMissingError: if a file is not there.
+        ArtifactIncompatibleError: if a file is not what was written.
+    """
+    text, ends = _map(folder, _TITLES).tobytes(), _map(folder, _TITLE_OFFSETS)
+    titles = [text[start:stop].decode() for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    return Movies(history.movie_ids, titles, history.release_years)
+
+
+def _map(folder: Path, name: str) -> NDArray[np.generic]:
+    path = folder / f"{name}.npy"
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise ArtifactMissingError(f"{path} is missing") from error
+    except (ValueError, EOFError) as error:
+        raise ArtifactIncompatibleError(f"{path} is not the array that was written: {error}") from error
+    # a plain array over the same mapping: np.memmap's own methods are slower
+    return np.asarray(array)

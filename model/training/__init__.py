@@ -1,0 +1,1 @@
+"""Training: network, folds and Lightning modules. Imports the core, never `model.serving`."""

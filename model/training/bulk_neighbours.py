@@ -1,0 +1,155 @@
+"""The neighbour search for training: every group and query in one compiled pass, folds left out.
+
+Same definitions and same order as `model.neighbours`, for many rows: cost is the sum over groups of the
+raters of the group's movies, plus the sum over queries of the movie's raters. Compiled by Numba on first use
+and cached beside this file.
+"""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from model.history import N_CODES, UNKNOWN, History
+from model.neighbours import (
+    CLOSENESS_SHRINKAGE,
+    MISSING_GAP,
+    N_NEIGHBOURS,
+    N_SMALLEST_GAPS,
+    Neighbours,
+    NeighbourSearch,
+    empty_neighbours,
+)
+from model.table import HALF_STAR
+from model.views import Contexts, Queries, Views, compute_mean_gaps, find_context_rows
+
+NO_FOLD = -1
+"""The fold of a group that sees every fold."""
+
+_MISSING_CODE = int(MISSING_GAP / HALF_STAR)
+
+
+def build_bulk_search(
+    history: History, row_folds: NDArray[np.int8], group_folds: NDArray[np.int8]
+) -> NeighbourSearch:
+    """Build a search in which each group sees only ratings outside its fold.
+
+    Args:
+        history: the index of all training ratings.
+        row_folds: (n_ratings,) the fold of each of the history's by-movie rows.
+        group_folds: (n_groups,) the fold that each group does not see; `NO_FOLD` sees all.
+    """
+
+    def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
+        mean_gaps = compute_mean_gaps(views, contexts, queries)
+        found = empty_neighbours(mean_gaps)
+        order = np.argsort(queries.groups, kind="stable")
+        starts = np.searchsorted(queries.groups[order], np.arange(contexts.n_groups + 1))
+        busy = np.flatnonzero(np.diff(starts) > 0)
+        # interleaved, so that threads share the long contexts evenly
+        n_threads = numba.get_num_threads()
+        _search_groups(
+            busy,
+            n_threads,
+            history.n_users,
+            (history.movie_offsets, history.movie_users, history.movie_codes, history.movie_days, row_folds),
+            (contexts.users, contexts.as_of, contexts.offsets, contexts.movies, contexts.codes, group_folds),
+            (order, starts, queries.movies, find_context_rows(contexts, queries), mean_gaps),
+            (found.users, found.codes, found.distances, found.closenesses, found.common_movies),
+        )
+        return found
+
+    return search
+
+
+@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Share the groups among threads; each has its own counts of gaps to every user."""
+    for thread in numba.prange(n_threads):
+        counts = np.zeros((n_users, N_CODES), dtype=np.int32)
+        for place in range(thread, len(busy), n_threads):
+            _search_group(busy[place], counts, rows, contexts, queries, found)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _search_group(group, counts, rows, contexts, queries, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
+    users, as_of, offsets, context_movies, context_codes, group_folds = contexts
+    order, starts, query_movies, own_rows, mean_gaps = queries
+    cut, fold = as_of[group], group_folds[group]
+    for place in range(offsets[group], offsets[group + 1]):
+        movie, own = context_movies[place], np.int64(context_codes[place])
+        for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
+            if movie_days[row] >= cut:
+                break
+            if row_folds[row] != fold:
+                counts[movie_users[row], abs(np.int64(movie_codes[row]) - own)] += 1
+    for asked in range(starts[group], starts[group + 1]):
+        query = order[asked]
+        movie = query_movies[query]
+        if movie == UNKNOWN:
+            continue
+        own = np.int64(context_codes[own_rows[query]]) if own_rows[query] >= 0 else 0
+        _rank_candidates(query, movie, own, users[group], cut, fold, counts, rows, mean_gaps[query], found)
+    for place in range(offsets[group], offsets[group + 1]):
+        movie = context_movies[place]
+        for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
+            counts[movie_users[row], :] = 0
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _rank_candidates(query, movie, own, user, cut, fold, counts, rows, mean_gap, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
+    best_users, best_codes, best_distances, best_closenesses, best_common = found
+    distances = np.empty(N_NEIGHBOURS, dtype=np.int64)
+    closenesses = np.empty(N_NEIGHBOURS, dtype=np.float64)
+    n_found = 0
+    for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
+        if movie_days[row] >= cut:
+            break
+        candidate = movie_users[row]
+        if candidate == user or row_folds[row] == fold:
+            continue
+        code = np.int64(movie_codes[row])
+        own_gap = abs(code - own) if own > 0 else -1  # the movie itself is no common movie
+        common, gap_sum, distance = 0, 0, 0
+        for gap in range(N_CODES):
+            count = counts[candidate, gap]
+            if gap == own_gap:
+                count -= 1
+            if count > 0:
+                distance += gap * max(0, min(count, N_SMALLEST_GAPS - common))
+                common += count
+                gap_sum += gap * count
+        distance += _MISSING_CODE * max(0, N_SMALLEST_GAPS - common)
+        closeness = (gap_sum * HALF_STAR + CLOSENESS_SHRINKAGE * mean_gap) / (common + CLOSENESS_SHRINKAGE)
+        place = n_found
+        while place > 0:
+            before = place - 1
+            if distance != distances[before]:
+                nearer = distance < distances[before]
+            elif closeness != closenesses[before]:
+                nearer = closeness < closenesses[before]
+            elif common != best_common[query, before]:
+                nearer = common > best_common[query, before]
+            else:
+                nearer = candidate < best_users[query, before]
+            if not nearer:
+                break
+            place = before
+        if place == N_NEIGHBOURS:
+            continue
+        n_found = min(n_found + 1, N_NEIGHBOURS)
+        for later in range(n_found - 1, place, -1):
+            distances[later] = distances[later - 1]
+            closenesses[later] = closenesses[later - 1]
+            best_users[query, later] = best_users[query, later - 1]
+            best_codes[query, later] = best_codes[query, later - 1]
+            best_common[query, later] = best_common[query, later - 1]
+        distances[place] = distance
+        closenesses[place] = closeness
+        best_users[query, place] = candidate
+        best_codes[query, place] = code
+        best_common[query, place] = common
+    for place in range(n_found):
+        best_distances[query, place] = distances[place] * HALF_STAR
+        best_closenesses[query, place] = closenesses[place]

@@ -1,0 +1,78 @@
+"""The trained network on disk, with the configuration that built it; loaded without unpickling code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.config import RunConfig
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError
+from model.training.network import Heads, RatingNetwork, UserEncoder
+
+FILE_NAME = "network.ckpt"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedNetwork:
+    """A network and what is needed to feed it."""
+
+    network: RatingNetwork
+    config: RunConfig
+    feature_names: tuple[str, ...]
+    """Columns of the feature matrix, in order."""
+
+
+def write_checkpoint(folder: Path, trained: TrainedNetwork) -> None:
+    """Write a trained network into a run folder.
+
+    Args:
+        folder: an existing folder.
+        trained: what to write.
+    """
+    network = trained.network
+    torch.save(
+        {
+            "format": _FORMAT,
+            "config": trained.config.to_json(),
+            "feature_names": list(trained.feature_names),
+            "low": network.low,
+            "high": network.high,
+            "state": network.state_dict(),
+        },
+        folder / FILE_NAME,
+    )
+
+
+def read_checkpoint(folder: Path) -> TrainedNetwork:
+    """Read a trained network from a run folder.
+
+    Raises:
+        ArtifactMissingError: if the run has none.
+        ArtifactIncompatibleError: if the file is damaged or of another format.
+    """
+    path = folder / FILE_NAME
+    try:
+        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ArtifactMissingError(f"{path} is missing: is {folder} a finished run?") from error
+    except Exception as error:  # torch.load raises whatever its unpickler and archive reader met
+        raise ArtifactIncompatibleError(f"{path} cannot be read: {error}") from error
+    if stored.get("format") != _FORMAT:
+        raise ArtifactIncompatibleError(f"{path} has format {stored.get('format')}: expected {_FORMAT}")
+    config = RunConfig.from_json(stored["config"])
+    state = stored["state"]
+    encoder = None
+    if "encoder.table" in state:
+        names = ("table", "precisions", "information", "noise", "overall_mean")
+        encoder = UserEncoder(**{name: state[f"encoder.{name}"] for name in names})
+    heads = Heads(
+        state["heads.means"],
+        state["heads.deviations"],
+        hidden_size=config.network.hidden_size,
+        n_heads=config.network.n_heads,
+    )
+    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=stored["low"], high=stored["high"])
+    network.load_state_dict(state)
+    return TrainedNetwork(network.eval(), config, tuple(stored["feature_names"]))

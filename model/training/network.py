@@ -1,0 +1,203 @@
+"""The network: a Bayesian user encoder, features, and small heads that turn them into one number.
+
+The encoder's movie vectors come from `model.training.gibbs` and stay fixed; given them, a user's vector is
+the closed-form posterior mean over the ratings in the context, so any user with any history is encoded
+without parameters of their own, and one without history gets the prior's mean. The heads are trained on the
+RMSE to correct the encoder with the neighbour, era and count features.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from model.training.gibbs import Posterior
+
+UNKNOWN_ROW = 0
+"""Row of the vector tables that stands for a movie nobody has rated; movie_index i is row i + 1."""
+
+
+class UserEncoder(nn.Module):
+    """Predicts from a user's context: posterior mean of the user's vector, dotted with the movie's.
+
+    Every sample s of the posterior is a member: p_s = (Λ_s + α_s Σ x xᵀ)⁻¹ (Λ_s μ_s + α_s Σ x residual) with
+    x = (1, movie vector) over the context, then overall mean + movie bias + x · p_s, averaged over s.
+
+    Args:
+        table: (n_samples, n_movies + 1, width) the movies' vectors, bias first; row 0 is the unknown movie.
+        precisions: (n_samples, 1, width, width) Λ, of the users' prior.
+        information: (n_samples, 1, width, 1) Λ μ, of the users' prior.
+        noise: (n_samples, 1, 1, 1) α, one over stars squared.
+        overall_mean: stars, a scalar.
+    """
+
+    def __init__(
+        self, *, table: Tensor, precisions: Tensor, information: Tensor, noise: Tensor, overall_mean: Tensor
+    ) -> None:
+        super().__init__()
+        self.table: Tensor
+        self.precisions: Tensor
+        self.information: Tensor
+        self.noise: Tensor
+        self.overall_mean: Tensor
+        self.register_buffer("table", table)
+        self.register_buffer("precisions", precisions)
+        self.register_buffer("information", information)
+        self.register_buffer("noise", noise)
+        self.register_buffer("overall_mean", overall_mean)
+
+    @classmethod
+    def from_posterior(cls, posterior: Posterior) -> "UserEncoder":
+        """Build the encoder of some posterior samples."""
+        unknown = torch.from_numpy(posterior.movie_means)[:, None]  # (samples, 1, width)
+        precisions = torch.from_numpy(posterior.user_precisions)
+        information = precisions @ torch.from_numpy(posterior.user_means)[..., None]
+        return cls(
+            table=torch.cat([unknown, torch.from_numpy(posterior.movie_vectors)], dim=1),
+            precisions=precisions[:, None],
+            information=information[:, None],
+            noise=torch.from_numpy(posterior.noise_precisions)[:, None, None, None],
+            overall_mean=torch.tensor(posterior.overall_mean, dtype=torch.float32),
+        )
+
+    def forward(
+        self, context_movies: Tensor, context_stars: Tensor, context_weights: Tensor, users: Tensor, movies: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Encode n_users contexts and predict n_queries ratings from them.
+
+        Args:
+            context_movies: int64 (n_users, length) rows of the vector tables, padded with anything valid.
+            context_stars: float32 (n_users, length) their ratings, stars.
+            context_weights: float32 (n_users, length) 1 for a rating, 0 for padding.
+            users: int64 (n_queries,) which context each query uses.
+            movies: int64 (n_queries,) rows of the vector tables.
+
+        Returns:
+            The prediction and its standard deviation over the samples, each (n_queries,), stars.
+        """
+        vectors = self.table[:, context_movies]  # (samples, n_users, length, width)
+        weights = context_weights[None, :, :, None]
+        regressors = torch.cat([torch.ones_like(vectors[..., :1]), vectors[..., 1:]], dim=-1) * weights
+        residuals = (context_stars[None, :, :, None] - self.overall_mean - vectors[..., :1]) * weights
+        transposed = regressors.transpose(-1, -2)
+        matrix = self.precisions + self.noise * (transposed @ regressors)  # (samples, n_users, width, width)
+        right = self.information + self.noise * (transposed @ residuals)  # (samples, n_users, width, 1)
+        people = solve_positive_definite(matrix, right)[..., 0]  # (samples, n_users, width)
+        asked = self.table[:, movies]  # (samples, n_queries, width)
+        chosen = people[:, users]
+        members = self.overall_mean + asked[..., 0] + chosen[..., 0] + (asked[..., 1:] * chosen[..., 1:]).sum(-1)
+        mean = members.mean(0)
+        spread = ((members - mean) ** 2).mean(0).sqrt()
+        return mean, spread
+
+
+def solve_positive_definite(matrix: Tensor, right: Tensor) -> Tensor:
+    """Solve by Gauss-Jordan elimination, unrolled: ONNX has no operator that solves.
+
+    A positive definite matrix needs no pivoting.
+
+    Args:
+        matrix: (..., width, width) symmetric positive definite.
+        right: (..., width, 1).
+
+    Returns:
+        (..., width, 1).
+    """
+    width = matrix.shape[-1]
+    units = torch.eye(width, dtype=matrix.dtype, device=matrix.device)
+    remaining = torch.cat([matrix, right], dim=-1)  # (..., width, columns left + 1)
+    for pivot in range(width):
+        row = remaining[..., pivot : pivot + 1, :]
+        # less one at the pivot, so that its own row is divided by it instead of cleared
+        column = remaining[..., :1] - units[:, pivot : pivot + 1]
+        remaining = remaining[..., 1:] - column * (row[..., 1:] / row[..., :1])
+    return remaining
+
+
+class Heads(nn.Module):
+    """Small multilayer perceptrons side by side on the same standardised inputs.
+
+    Args:
+        means: (n_inputs,) mean of each input.
+        deviations: (n_inputs,) standard deviation of each input.
+        hidden_size: units in each of the two hidden layers.
+        n_heads: how many.
+    """
+
+    def __init__(self, means: Tensor, deviations: Tensor, *, hidden_size: int, n_heads: int) -> None:
+        super().__init__()
+        self.means: Tensor
+        self.deviations: Tensor
+        self.register_buffer("means", means)
+        self.register_buffer("deviations", deviations)
+        sizes = (len(means), hidden_size, hidden_size, 1)
+        self.weights = nn.ParameterList(
+            torch.randn(n_heads, fan_in, fan_out) / fan_in**0.5 for fan_in, fan_out in zip(sizes, sizes[1:], strict=False)
+        )
+        self.biases = nn.ParameterList(torch.zeros(n_heads, 1, fan_out) for fan_out in sizes[1:])
+        with torch.no_grad():
+            self.weights[-1].zero_()  # training starts from no correction
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Correct: (n_queries, n_inputs) to (n_heads, n_queries), stars."""
+        hidden = ((inputs - self.means) / self.deviations).clamp(-5, 5)[None]  # far outliers saturate
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = hidden @ weight + bias
+            if layer < last:
+                hidden = nn.functional.silu(hidden)
+        return hidden[..., 0]
+
+
+class RatingNetwork(nn.Module):
+    """Features, and the encoder where there is one, to the predicted rating.
+
+    Args:
+        encoder: None for the network of the `seed` features.
+        heads: trained on the features, followed by the encoder's mean and spread where there is one.
+        base: what the heads correct where there is no encoder, stars.
+        low: lowest rating of the scale, stars.
+        high: highest rating of the scale, stars.
+    """
+
+    def __init__(self, *, encoder: UserEncoder | None, heads: Heads, base: float, low: float, high: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.low, self.high = low, high
+        self.base: Tensor
+        self.register_buffer("base", torch.tensor(base, dtype=torch.float32))
+
+    def forward(self, features: Tensor, *contexts: Tensor) -> Tensor:
+        """Predict.
+
+        Args:
+            features: float32 (n_queries, n_features).
+            contexts: with an encoder, the arguments of `UserEncoder.forward`.
+
+        Returns:
+            (n_queries,) stars, within the scale.
+        """
+        if self.encoder is None:
+            members = self.base + self.heads(features)
+        else:
+            mean, spread = self.encoder(*contexts)
+            members = mean + self.heads(join_inputs(features, mean, spread))
+        return members.mean(0).clamp(self.low, self.high)
+
+
+def join_inputs(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """The heads' inputs: features, then the encoder's mean and spread; (n_queries, n_features + 2)."""
+    return torch.cat([features, mean[:, None], spread[:, None]], dim=1)
+
+
+def standardise(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column; a constant column gets deviation 1."""
+    deviations = inputs.std(dim=0, unbiased=False)
+    return inputs.mean(dim=0), torch.where(deviations > 1e-6, deviations, torch.ones_like(deviations))
+
+
+INPUT_NAMES: Sequence[str] = (
+    "features", "context_movies", "context_stars", "context_weights", "users", "movies",
+)  # fmt: skip
+"""The graph's inputs in the order of `RatingNetwork.forward`; without an encoder only the first."""
