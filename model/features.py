@@ -51,6 +51,8 @@ class FeatureTable:
     """(n_queries, n_features)."""
     neighbours: Neighbours
     """The first four candidates, for explanations."""
+    era_means: NDArray[np.float64]
+    """(n_queries,) the user's mean for the movie's era, stars, for explanations."""
 
 
 def feature_names(feature_set: str) -> tuple[str, ...]:
@@ -105,7 +107,7 @@ def compute_features(
         "movie_bias": movies.biases,
     }
     matrix = np.stack([columns[name].astype(np.float32) for name in names], axis=1)
-    return FeatureTable(names=names, matrix=matrix, neighbours=neighbours)
+    return FeatureTable(names=names, matrix=matrix, neighbours=neighbours, era_means=users.era_means)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from model.dates import format_day
 from model.errors import DataError
-from model.formats.blocks import Ids, Rows
+from model.formats.blocks import Ids
 from model.formats.choice import choose_movie_file, choose_rating_files
 from model.formats.layout import Column
+from model.formats.lines import MAX_ID
 from model.formats.movies import build_catalogue, read_movie_facts
 from model.formats.rows import read_rows
 from model.formats.source import open_source
-from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Movies, Ratings
+from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ratings
 
 SAMPLE_COLUMNS = ("customer_id", "rating", "rating_date", "movie_id", "release_year", "title")
 """The columns of the sample CSV."""
@@ -28,13 +29,13 @@ def read_ratings(path: Path) -> Ratings:
     """Read a data set; its format is recognised by content, not by name.
 
     Args:
-        path: a file, a folder or a .zip/.tar.gz of the Netflix Prize's files, of the sample CSV (or another CSV
-            that names its columns) or of MovieLens' files.
+        path: a file, a folder or a .zip/.tar.gz of the Netflix Prize's files, of the sample CSV (or another
+            CSV that names its columns) or of MovieLens' files.
 
     Returns:
-        The ratings in time order; of a rating given twice the later one. The catalogue holds all rated movies
-        and those of the movie file found with the ratings; a CSV with titles is its own catalogue. The scale is
-        whole stars unless any rating is a half.
+        The ratings in time order; of a rating given twice the later one. The catalogue holds all rated
+        movies and those of the movie file found with the ratings; a CSV with titles is its own catalogue.
+        The scale is whole stars unless any rating is a half.
 
     Raises:
         DataError: if no data set or more than one is found, or a line is broken; names file and line.
@@ -45,25 +46,18 @@ def read_ratings(path: Path) -> Ratings:
         facts = dict.fromkeys(np.unique(rows.movie_ids).tolist(), ("", NO_YEAR)) | rows.movies
         if not files.layout.has(Column.TITLE) and (movie_file := choose_movie_file(source, files)):
             facts |= read_movie_facts(*movie_file)
-    if not len(rows.user_ids):
+    if not len(rows.user_ids) or rows.half_stars is None or rows.days is None:
         raise DataError(f"{path}: no ratings in it; expected lines {files.layout.form}")
-    return _build_ratings(rows, build_catalogue(facts))
-
-
-def _build_ratings(rows: Rows, movies: Movies) -> Ratings:
-    """Order rows by time and leave out all but the last rating of each pair."""
-    assert rows.half_stars is not None, "rating files have ratings"  # noqa: S101 - checked when it was chosen
-    assert rows.days is not None, "rating files have days"  # noqa: S101 - same
     order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
     superseded = find_superseded(rows.user_ids[order], rows.movie_ids[order])
     order = np.delete(order, superseded)
     half_stars = rows.half_stars[order]
     return Ratings(
-        user_ids=rows.user_ids[order].astype(np.int64),
-        movie_ids=rows.movie_ids[order].astype(np.int64),
+        user_ids=rows.user_ids[order].astype(np.int64, copy=False),
+        movie_ids=rows.movie_ids[order].astype(np.int64, copy=False),
         stars=half_stars * np.float32(HALF_STAR),
         days=rows.days[order],
-        movies=movies,
+        movies=build_catalogue(facts),
         scale=HALF_STARS if np.any(half_stars % 2) else WHOLE_STARS,
         n_duplicates=len(superseded),
     )
@@ -79,13 +73,14 @@ def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
     Returns:
         Their numbers, ascending.
     """
-    movies, movie_rows = np.unique(movie_ids, return_inverse=True)
-    if user_ids.max(initial=0) > np.iinfo(np.int64).max // max(len(movies), 1) - 1:
+    if int(user_ids.max(initial=0)) >= MAX_ID // (int(movie_ids.max(initial=0)) + 1):
         user_ids = np.unique(user_ids, return_inverse=True)[1]
-    keys = user_ids.astype(np.int64) * len(movies) + movie_rows
+        movie_ids = np.unique(movie_ids, return_inverse=True)[1]
+    keys = user_ids.astype(np.int64) * (int(movie_ids.max(initial=0)) + 1) + movie_ids
     ascending = np.sort(keys)
+    repeated_keys = ascending[1:][ascending[1:] == ascending[:-1]]
     # Few pairs, if any, occur twice: only their rows are worth a slower look.
-    repeated = np.flatnonzero(np.isin(keys, ascending[1:][ascending[1:] == ascending[:-1]]))
+    repeated = np.flatnonzero(np.isin(keys, repeated_keys))
     by_key = repeated[np.argsort(keys[repeated], kind="stable")]
     return np.sort(by_key[:-1][keys[by_key[1:]] == keys[by_key[:-1]]])
 
@@ -93,8 +88,8 @@ def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
 def write_sample_csv(ratings: Ratings, path: Path) -> None:
     """Write ratings as the sample CSV, in their order.
 
-    `read_ratings` reads the same ratings back. Movies without ratings are not in it, and the scale is read off
-    the ratings. The file appears whole or not at all.
+    `read_ratings` reads the same ratings back. Movies without ratings are not in it, and the scale is read
+    off the ratings. The file appears whole or not at all.
 
     Args:
         ratings: what to write.

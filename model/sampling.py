@@ -58,7 +58,7 @@ def sample_period(ratings: Ratings, *, first_day: int, last_day: int, min_rating
     sample = _keep(sample, _has_at_least(sample.movie_ids, min_ratings_per_movie))
     if len(sample) == 0:
         raise DataError(
-            f"no movie has {max(1, min_ratings_per_movie)} ratings from {format_day(first_day)} to "
+            f"no movie has {max(1, min_ratings_per_movie)} or more ratings from {format_day(first_day)} to "
             f"{format_day(last_day)}: {_describe_span(ratings)}"
         )
     return sample

@@ -33,14 +33,14 @@ class SniffedFile:
     member: Member
     layout: Layout | None
     """None for a file of no form known."""
-    first_line: str
-    """Empty for an empty file."""
+    first_line: str | None
+    """None for an empty file."""
 
     def compute_problem(self, *, needs_rating: bool) -> str | None:
         """Say why this cannot be read as ratings (or as pairs), None where it can."""
         if self.layout is not None:
             return self.layout.compute_problem(needs_rating=needs_rating)
-        return f"{shown(self.first_line)} begins no rating file" if self.first_line else "empty file"
+        return "empty file" if self.first_line is None else f"{shown(self.first_line)} begins no rating file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +63,34 @@ def choose_rating_files(source: Source, *, needs_rating: bool = True) -> RatingF
 
     Args:
         source: where to look.
-        needs_rating: whether rows need a rating and a day; false lets a single file hold just users and movies.
+        needs_rating: whether rows need a rating and a day; without, a single file may hold users and movies.
 
     Raises:
         DataError: if there is no such file, or more than one data set; says what there is.
     """
     needs_rating = needs_rating or len(source.members) > 1
     sniffed = [_sniff(member) for member in source.members]
-    candidates = [file for file in sniffed if file.compute_problem(needs_rating=needs_rating) is None]
+    candidates = _list_candidates(sniffed, needs_rating=needs_rating)
     if not candidates:
         sniffed += [
             _sniff(inner) for file in sniffed if not file.layout for inner in source.open_inner(file.member)
         ]
-        candidates = [file for file in sniffed if file.compute_problem(needs_rating=needs_rating) is None]
+        candidates = _list_candidates(sniffed, needs_rating=needs_rating)
     if not candidates:
         raise _nothing_found(source, sniffed, needs_rating=needs_rating)
-    prize = [file for file in candidates if file.layout is not None and file.layout.is_grouped]
-    others = [file for file in candidates if file not in prize]
-    others = [file for file in others if file.member.path.suffix not in _SPLIT_SUFFIXES] or others
-    data_sets = [[file] for file in others] + [prize] * bool(prize)
+    prize = [(member, layout) for member, layout in candidates if layout.is_grouped]
+    others = [(member, layout) for member, layout in candidates if not layout.is_grouped]
+    others = [
+        (member, layout) for member, layout in others if member.path.suffix not in _SPLIT_SUFFIXES
+    ] or others
+    data_sets = [[file] for file in others] + ([prize] if prize else [])
     if len(data_sets) > 1:
-        names = _name([files[0].member for files in data_sets])
+        names = _name([files[0][0] for files in data_sets])
         raise DataError(
             f"{source.label}: holds {len(data_sets)} different rating files ({names}); give one of them"
         )
-    (files,) = data_sets
-    layout = files[0].layout
-    assert layout is not None, "candidates have one"  # noqa: S101 - for the type checker
-    return RatingFiles(sorted((f.member for f in files), key=lambda m: m.numeric_key), layout, sniffed)
+    members = sorted((member for member, _ in data_sets[0]), key=lambda member: member.numeric_key)
+    return RatingFiles(members, data_sets[0][0][1], sniffed)
 
 
 def choose_movie_file(source: Source, files: RatingFiles) -> tuple[Member, Layout] | None:
@@ -118,16 +118,24 @@ def _belong_together(ratings: Layout, movies: Layout) -> bool:
     return movies == _MOVIES_OF.get(ratings, PRIZE_TITLES)
 
 
+def _list_candidates(sniffed: Sequence[SniffedFile], *, needs_rating: bool) -> list[tuple[Member, Layout]]:
+    return [
+        (file.member, file.layout)
+        for file in sniffed
+        if file.layout is not None and file.layout.compute_problem(needs_rating=needs_rating) is None
+    ]
+
+
 def _sniff(member: Member) -> SniffedFile:
     """Recognise a file by its first lines."""
     head = member.read_head(_HEAD_BYTES)
-    lines = head.removeprefix(BYTE_ORDER_MARK).split(b"\n")
-    # The last line may be cut off; recognition needs only digits and ASCII names.
-    whole = lines[:-1] if len(head) == _HEAD_BYTES else lines
-    texts = [line.removesuffix(b"\r").decode("latin-1") for line in whole[:_HEAD_LINES]]
-    texts = [text for text in texts if text]
-    layout = None if b"\0" in head else recognise(texts)
-    return SniffedFile(member, layout, texts[0] if texts else "")
+    text = head.removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n").decode("latin-1")
+    if not text:
+        return SniffedFile(member, layout=None, first_line=None)
+    lines = text.split("\n")
+    whole = lines[:-1] if len(head) == _HEAD_BYTES and len(lines) > 1 else lines  # the last may be cut off
+    whole = [line.removesuffix("\r") for line in whole[:_HEAD_LINES]]
+    return SniffedFile(member, layout=None if "\0" in text else recognise(whole), first_line=whole[0])
 
 
 def _nothing_found(source: Source, sniffed: Sequence[SniffedFile], *, needs_rating: bool) -> DataError:

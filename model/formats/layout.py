@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 ACCEPTED = (
-    "accepted are the Netflix Prize's files (a line '123:', then 'user,rating,YYYY-MM-DD' lines), a CSV whose first "
-    "line names its columns (such as customer_id,rating,rating_date,movie_id,release_year,title or "
-    "userId,movieId,rating,timestamp) and MovieLens' ratings.dat (user::movie::rating::timestamp) and u.data (tabs)"
+    "accepted are the Netflix Prize's files (a line '123:', then lines 'user,rating,YYYY-MM-DD'), a CSV "
+    "whose first line names its columns (customer_id,rating,rating_date,movie_id,release_year,title or "
+    "userId,movieId,rating,timestamp, say) and MovieLens' ratings.dat and u.data"
 )
 """The rating files that can be read, in words, for the end of an error message."""
 

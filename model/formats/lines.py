@@ -1,4 +1,4 @@
-"""The strict parser: one line at a time, in plain Python. It defines what is accepted and names what is not."""
+"""The strict parser: line by line, in plain Python. It defines what is accepted and names what is not."""
 
 import csv
 import re
@@ -37,7 +37,7 @@ def line_error(label: str, line: int, problem: object, layout: Layout) -> DataEr
 
 
 def decode_line(data: bytes) -> str:
-    """Decode a line of a rating file, `\\r` at its end left out.
+    """Decode a line of a rating file, a carriage return at its end left out.
 
     Raises:
         ValueError: if it is blank, not UTF-8, or has a carriage return in the middle.

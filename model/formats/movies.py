@@ -24,8 +24,9 @@ _YEAR_AT_END = re.compile(r"(.*\S)\s*\((\d{4})(?:[-–]\s*(?:\d{4})?)?\s*\)", re
 def read_movie_facts(member: Member, layout: Layout) -> MovieFacts:
     """Read a movie file.
 
-    MovieLens writes the year behind the title: it becomes the release year and leaves the title, so that titles
-    look alike whatever the source. A movie listed twice keeps its first title.
+    MovieLens writes the year behind the title: it becomes the release year and leaves the title, so that
+    titles look alike whatever the source. A movie listed twice keeps its first title. A line of another form
+    is a DataError that names it.
 
     Args:
         member: the file. One that is no CSV may be latin-1, as the Prize's and most of MovieLens' are.
@@ -33,9 +34,6 @@ def read_movie_facts(member: Member, layout: Layout) -> MovieFacts:
 
     Returns:
         Title and release year by movie id.
-
-    Raises:
-        DataError: if a line is not of that form; names file and line.
     """
     with member.open() as stream:
         data = stream.read().removeprefix(BYTE_ORDER_MARK).rstrip(b"\r\n")

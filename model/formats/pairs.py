@@ -28,8 +28,8 @@ class Pairs:
     stars: NDArray[np.float32] | None
     """(n,) the ratings known, stars; None where the source gives none."""
     is_prize_query: bool
-    """Whether the source is in the form of the Prize's probe or qualifying file, to be answered in the form of
-    a submission: a line `movie:`, then one prediction a line."""
+    """Whether the source is in the form of the Prize's probe or qualifying file, to be answered in the form
+    of a submission: a line `movie:`, then one prediction a line."""
 
     def __len__(self) -> int:
         return len(self.user_ids)

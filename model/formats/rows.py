@@ -1,7 +1,7 @@
-"""Reading the rows of rating files, in blocks of bounded size: fast where they are plain, strictly otherwise."""
+"""Reading the rows of rating files in blocks of bounded size: fast where they are plain, else strictly."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -52,10 +52,7 @@ def read_rows(members: Iterable[Member], layout: Layout, *, block_bytes: int = B
         block_bytes: how much to parse at a time, bytes.
 
     Returns:
-        The rows of all files, one after the other.
-
-    Raises:
-        DataError: if a line is not of that form; names file and line.
+        The rows of all files, one after the other. A line of another form is a DataError that names it.
     """
     parts: list[Rows] = []
     movie = 0
@@ -79,7 +76,11 @@ def _is_heading(piece: _Piece) -> bool:
 
 
 def _batches(members: Iterable[Member], layout: Layout, block_bytes: int) -> Iterator[list[_Piece]]:
-    """Put small files together, so that 17,770 of them take hardly longer than one."""
+    """Put small files together, so that 17,770 of them take hardly longer than one.
+
+    Yields:
+        Pieces to parse together.
+    """
     batch: list[_Piece] = []
     size = 0
     for member in members:
@@ -100,6 +101,9 @@ def _read_pieces(member: Member, block_bytes: int, *, skip: int) -> Iterator[_Pi
         member: the file.
         block_bytes: how much to read at a time, bytes.
         skip: how many lines at its start to leave out.
+
+    Yields:
+        Pieces, in order.
     """
     rest = b""
     line = 1
@@ -130,47 +134,65 @@ def _cut_piece(label: str, line: int, text: bytes, skip: int) -> Iterator[_Piece
         yield _Piece(label, line, text)
 
 
+@dataclass(slots=True)
+class _StrictRows:
+    """Rows collected line by line."""
+
+    layout: Layout
+    movie: int
+    """The last `movie:` line; 0 for none."""
+    user_ids: list[int] = field(default_factory=list)
+    movie_ids: list[int] = field(default_factory=list)
+    half_stars: list[int] = field(default_factory=list)
+    days: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    movies: MovieFacts = field(default_factory=dict)
+
+    def add(self, line: str) -> None:
+        """Parse a line; ValueError if it is not of the layout."""
+        layout = self.layout
+        if layout.is_grouped and line.endswith(":"):
+            self.movie = parse_id(line[:-1], "movie")
+            return
+        row = dict(zip(layout.columns, split_line(layout, line), strict=True))
+        self.user_ids.append(parse_id(row[Column.USER], "user"))
+        if not layout.is_grouped:
+            self.movie = parse_id(row[Column.MOVIE], "movie")
+        elif not self.movie:
+            raise ValueError("a row before the first movie, which a line such as 123: names")
+        self.movie_ids.append(self.movie)
+        if Column.RATING in row:
+            self.half_stars.append(parse_half_stars(row[Column.RATING]))
+        if Column.DATE in row:
+            self.days.append(parse_day(row[Column.DATE]))
+        elif Column.TIME in row:
+            self.times.append(parse_time(row[Column.TIME]))
+            self.days.append(self.times[-1] // SECONDS_PER_DAY)
+        if Column.TITLE in row or Column.YEAR in row:
+            year = parse_year(row[Column.YEAR]) if Column.YEAR in row else NO_YEAR
+            self.movies.setdefault(self.movie, (row.get(Column.TITLE, ""), year))
+
+    def build(self) -> Rows:
+        """Turn the lists into columns."""
+        return Rows(
+            user_ids=np.array(self.user_ids, dtype=np.int64),
+            movie_ids=np.array(self.movie_ids, dtype=np.int64),
+            half_stars=np.array(self.half_stars, dtype=np.int8) if self.layout.has(Column.RATING) else None,
+            days=np.array(self.days, dtype=np.int16) if self.layout.has_day else None,
+            times=np.array(self.times, dtype=np.int64) if self.layout.has(Column.TIME) else None,
+            movies=self.movies,
+        )
+
+
 def _parse_strictly(piece: _Piece, layout: Layout, movie: int) -> tuple[Rows, int]:
-    """Parse a piece line by line, as `parse_block` does for plain ones; names the line that cannot be parsed."""
-    user_ids: list[int] = []
-    movie_ids: list[int] = []
-    half_stars: list[int] = []
-    days: list[int] = []
-    times: list[int] = []
-    movies: MovieFacts = {}
+    """Parse a piece line by line, as `parse_block` does for plain ones; name the line that is broken."""
+    rows = _StrictRows(layout, movie)
     for number, data in enumerate(piece.text.split(b"\n")[:-1], piece.first_line):
         try:
-            line = decode_line(data)
-            if layout.is_grouped and line.endswith(":"):
-                movie = parse_id(line[:-1], "movie")
-                continue
-            row = dict(zip(layout.columns, split_line(layout, line), strict=True))
-            user_ids.append(parse_id(row[Column.USER], "user"))
-            if not layout.is_grouped:
-                movie = parse_id(row[Column.MOVIE], "movie")
-            elif not movie:
-                raise ValueError("a row before any line with a movie, such as 123:")  # noqa: TRY301 - told below
-            movie_ids.append(movie)
-            if Column.RATING in row:
-                half_stars.append(parse_half_stars(row[Column.RATING]))
-            if Column.DATE in row:
-                days.append(parse_day(row[Column.DATE]))
-            elif Column.TIME in row:
-                times.append(parse_time(row[Column.TIME]))
-                days.append(times[-1] // SECONDS_PER_DAY)
-            if Column.TITLE in row or Column.YEAR in row:
-                year = parse_year(row[Column.YEAR]) if Column.YEAR in row else NO_YEAR
-                movies.setdefault(movie, (row.get(Column.TITLE, ""), year))
+            rows.add(decode_line(data))
         except ValueError as error:
             raise line_error(piece.label, number, error, layout) from None
-    return Rows(
-        user_ids=np.array(user_ids, dtype=np.int64),
-        movie_ids=np.array(movie_ids, dtype=np.int64),
-        half_stars=np.array(half_stars, dtype=np.int8) if layout.has(Column.RATING) else None,
-        days=np.array(days, dtype=np.int16) if layout.has_day else None,
-        times=np.array(times, dtype=np.int64) if layout.has(Column.TIME) else None,
-        movies=movies,
-    ), movie
+    return rows.build(), rows.movie
 
 
 def _pack(rows: Rows) -> Rows:

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from model.errors import DataError
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC = b"\x1f\x8b"
+_COPY_BYTES = 1 << 20
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 
 
@@ -38,7 +39,7 @@ class Member:
     """Opens it for reading."""
 
     @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
+    def open(self) -> Generator[IO[bytes], None, None]:
         """Open it for reading.
 
         Yields:
@@ -82,11 +83,11 @@ class Source:
     neighbours: list[Member]
     """The other files of the folder, where the path is a single file."""
     open_inner: Callable[[Member], list[Member]]
-    """The members of a member that is a tar itself, as in the Prize's own download; none for other members."""
+    """The members of a member that is a tar, as in the Prize's own download; none for other members."""
 
 
 @contextmanager
-def open_source(path: Path) -> Iterator[Source]:
+def open_source(path: Path) -> Generator[Source, None, None]:
     """Open a file, a folder or an archive; its members can be read while the context lasts.
 
     Args:
@@ -105,7 +106,7 @@ def open_source(path: Path) -> Iterator[Source]:
             if not _is_tar(member.read_head(tarfile.BLOCKSIZE)):
                 return []
             with member.open() as stream:
-                return _tar_members(member.label, _spool(stream, stack), stack)
+                return _tar_members(member.label, stack.enter_context(_spool(stream)), stack)
 
         neighbours: list[Member] = []
         if path.is_dir():
@@ -114,11 +115,11 @@ def open_source(path: Path) -> Iterator[Source]:
             members = _file_members(path, stack)
             if [member.label for member in members] == [str(path)]:
                 neighbours = [
-                    _file_member(p) for p in sorted(path.parent.iterdir()) if p.is_file() and p != path
+                    _file_member(p) for p in sorted(path.parent.iterdir()) if _is_readable(p) and p != path
                 ]
         else:
             raise DataError(
-                f"{path}: {'not' if path.exists() else 'no such'} file, folder or archive of ratings"
+                f"{path}: {'not a' if path.exists() else 'no such'} file, folder or archive of ratings"
             )
         yield Source(label=str(path), members=members, neighbours=neighbours, open_inner=open_inner)
 
@@ -132,19 +133,32 @@ def _file_members(path: Path, stack: ExitStack) -> list[Member]:
     if head.startswith(_ZIP_MAGIC):
         return _zip_members(path, stack)
     if head.startswith(_GZIP_MAGIC):
-        inside = Member(str(path), PurePosixPath(path.stem), partial(gzip.open, path))
+        inside = Member(str(path), PurePosixPath(path.stem), partial(_open_gzip, path))
         if not _is_tar(inside.read_head(tarfile.BLOCKSIZE)):
             return [inside]
         with inside.open() as stream:
             # Members are read in numeric order; seeking within a gzip stream would start it over each time.
-            return _tar_members(str(path), _spool(stream, stack), stack)
+            return _tar_members(str(path), stack.enter_context(_spool(stream)), stack)
     if _is_tar(head):
         return _tar_members(str(path), stack.enter_context(path.open("rb")), stack)
     return [single]
 
 
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def _open_path(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _open_gzip(path: Path) -> IO[bytes]:
+    # Read as often as wanted, from the start each time.
+    return gzip.GzipFile(path)  # type: ignore[return-value]
+
+
 def _file_member(path: Path) -> Member:
-    return Member(str(path), PurePosixPath(path.name), partial(path.open, "rb"))
+    return Member(str(path), PurePosixPath(path.name), partial(_open_path, path))
 
 
 def _folder_members(folder: Path) -> list[Member]:
@@ -154,7 +168,7 @@ def _folder_members(folder: Path) -> list[Member]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names]
         members += [
-            Member(str(path), PurePosixPath(path.relative_to(folder).as_posix()), partial(path.open, "rb"))
+            Member(str(path), PurePosixPath(path.relative_to(folder).as_posix()), partial(_open_path, path))
             for path in paths
             if path.is_file()  # no pipes, no dangling links
         ]
@@ -183,7 +197,7 @@ def _zip_members(path: Path, stack: ExitStack) -> list[Member]:
 def _tar_members(label: str, stream: IO[bytes], stack: ExitStack) -> list[Member]:
     """List the files in an uncompressed tar."""
     try:
-        archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
+        archive = stack.enter_context(tarfile.TarFile(fileobj=stream))
         members = [_tar_member(f"{label}!{info.name}", archive, info) for info in archive if not info.isdir()]
     except _DAMAGE as error:
         raise DataError(f"{label}: damaged or truncated tar ({error}); expected a whole archive") from error
@@ -198,13 +212,7 @@ def _tar_member(label: str, archive: tarfile.TarFile, info: tarfile.TarInfo) -> 
     inner_path = _checked_path(label, info.name)
     if not info.isfile():
         raise DataError(f"{label}: a link or device; expected an archive of plain files")
-    return Member(label, inner_path, partial(_open_tar_member, archive, info))
-
-
-def _open_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    stream = archive.extractfile(info)
-    assert stream is not None, "plain files only"  # noqa: S101 - checked when it was listed
-    return stream
+    return Member(label, inner_path, partial(tarfile.ExFileObject, archive, info))
 
 
 def _checked_path(label: str, name: str) -> PurePosixPath:
@@ -225,9 +233,14 @@ def _is_tar(head: bytes) -> bool:
     return True
 
 
-def _spool(stream: IO[bytes], stack: ExitStack) -> IO[bytes]:
-    """Copy a stream into a nameless temporary file, which can be read in any order."""
-    spool = stack.enter_context(tempfile.TemporaryFile())
-    shutil.copyfileobj(stream, spool, 1 << 20)
-    spool.seek(0)
-    return spool
+@contextmanager
+def _spool(stream: IO[bytes]) -> Generator[IO[bytes], None, None]:
+    """Copy a stream into a nameless temporary file, which can be read in any order.
+
+    Yields:
+        The copy.
+    """
+    with tempfile.TemporaryFile() as spool:
+        shutil.copyfileobj(stream, spool, _COPY_BYTES)
+        spool.seek(0)
+        yield spool

@@ -1,38 +1,31 @@
 """From a bundle and queries to predictions: history lookups, features, one onnxruntime session."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.errors import PredictionError
+import numpy as np
+from numpy.typing import NDArray
 
+from model.batches import INPUT_NAMES, batch_contexts
+from model.bundle import Bundle
+from model.errors import ArtifactIncompatibleError, PredictionError
+from model.features import FeatureTable, compute_features
+from model.history import ERA_NAMES, NO_ERA, UNKNOWN, History
+from model.neighbours import find_neighbours
+from model.questions import KnownRating, Query, QueryReader, VisibleQueries
+from model.table import HALF_STAR, RatingScale
+from model.views import Contexts, Queries, Views
 
-@dataclass(frozen=True, slots=True)
-class KnownRating:
-    """A rating that comes with the request (fold-in)."""
+# onnxruntime's official builds send telemetry unless this is set before the import
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-    movie_id: int
-    rating: float
-    """Stars on the bundle's scale."""
-    day: int | None = None
-    """Days since 1970-01-01; None counts as known before any cut."""
+import onnxruntime
 
+__all__ = ["KnownRating", "Neighbour", "Prediction", "Predictor", "Query"]
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One question: how many stars would this user give this movie?"""
-
-    movie_id: int
-    user_id: int | None = None
-    """A user of the bundle; an unknown id is a user without history."""
-    ratings: tuple[KnownRating, ...] = ()
-    """Fold-in: ratings that come with the request. They add to a known user's history and replace its
-    ratings of the same movies."""
-    day: int | None = None
-    """The day the prediction is for, days since 1970-01-01; None is the day after the last rating known."""
-    as_of: int | None = None
-    """Cuts the history to ratings strictly before this day, days since 1970-01-01."""
-    release_year: int | None = None
-    """The movie's year, used only where the bundle does not know the movie."""
+SELF_TEST_TOLERANCE = 1e-3
+"""Largest difference between the self-test's prediction and the one made at export, stars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ class Prediction:
 
     @property
     def fallback(self) -> str | None:
-        """Why the prediction rests on less than it should, or None: 'new_user', 'unknown_movie', 'new_user_and_unknown_movie'."""
+        """Why the prediction rests on less than it should: new_user, unknown_movie, both joined, or None."""
         if self.user_known and self.movie_known:
             return None
         if self.movie_known:
@@ -80,7 +73,26 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts from a loaded bundle; safe to share between threads."""
+    """Predicts from a loaded bundle; safe to share between threads.
+
+    Args:
+        bundle: a verified bundle.
+
+    Raises:
+        ArtifactIncompatibleError: if onnxruntime refuses the network.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._reader = QueryReader(bundle.history)
+        self._feature_names = tuple(bundle.manifest["feature_names"])
+        self._session = open_session(bundle)
+        self._inputs = {wanted.name for wanted in self._session.get_inputs()}
+
+    @property
+    def scale(self) -> RatingScale:
+        """The stars that the bundle's data set uses."""
+        return self._bundle.history.scale
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """Predict each query.
@@ -88,4 +100,110 @@ class Predictor:
         Raises:
             PredictionError: if a fold-in rating is off the scale or given twice.
         """
-        raise PredictionError("not written yet")
+        if not queries:
+            return []
+        visible = self._reader.read(queries)
+        table = self._compute_features(visible)
+        predicted = self._run(table.matrix, visible)
+        return _explain(self._bundle.history, visible, table, predicted)
+
+    def predict_ratings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Predict each query without saying what it rests on: (n_queries,) stars.
+
+        Raises:
+            PredictionError: if a fold-in rating is off the scale or given twice.
+        """
+        if not queries:
+            return np.empty(0, dtype=np.float32)
+        visible = self._reader.read(queries)
+        return self._run(self._compute_features(visible).matrix, visible)
+
+    def self_test(self) -> Prediction:
+        """Repeat the prediction that was made at export.
+
+        Raises:
+            PredictionError: if it comes out differently.
+        """
+        expected = self._bundle.manifest["self_test"]
+        [prediction] = self.predict([Query(movie_id=expected["movie_id"], user_id=expected["user_id"])])
+        difference = abs(prediction.predicted_rating - expected["predicted_rating"])
+        if not difference <= SELF_TEST_TOLERANCE:
+            raise PredictionError(
+                f"the self-test predicted {prediction.predicted_rating} instead of {expected['predicted_rating']}: "
+                "the bundle does not work with the libraries installed here"
+            )
+        return prediction
+
+    def _compute_features(self, visible: VisibleQueries) -> FeatureTable:
+        history = self._bundle.history
+
+        def search(views: Views, contexts: Contexts, queries: Queries):  # noqa: ANN202 - the engine's own type
+            return find_neighbours(history, views, contexts, queries)
+
+        return compute_features(
+            history,
+            visible.views,
+            visible.contexts,
+            visible.queries,
+            search=search,
+            names=self._feature_names,
+        )
+
+    def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
+        if self._inputs == {"features"}:
+            return self._session.run(None, {"features": features})[0]
+        predicted = np.empty(len(features), dtype=np.float32)
+        for batch in batch_contexts(visible.contexts, visible.queries):
+            feeds = {name: getattr(batch, name) for name in INPUT_NAMES[1:]}
+            predicted[batch.rows] = self._session.run(None, {"features": features[batch.rows], **feeds})[0]
+        return predicted
+
+
+def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
+    """Open a bundle's network: one thread, which is fastest for single rows and never spins.
+
+    Raises:
+        ArtifactIncompatibleError: if onnxruntime refuses it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(bundle.network_path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base
+        raise ArtifactIncompatibleError(f"onnxruntime refuses {bundle.network_path}: {error}") from error
+
+
+def _explain(
+    history: History, visible: VisibleQueries, table: FeatureTable, predicted: NDArray[np.float32]
+) -> list[Prediction]:
+    queries, contexts, found = visible.queries, visible.contexts, table.neighbours
+    lengths = np.diff(contexts.offsets)
+    predictions = []
+    for row, rating in enumerate(predicted.tolist()):
+        group, movie, era = queries.groups[row], queries.movies[row], queries.eras[row]
+        n_movie_ratings = 0
+        if movie != UNKNOWN:
+            n_movie_ratings = int(visible.views.movie_counts[contexts.views[group], movie])
+            n_movie_ratings -= int(queries.own_codes[row] > 0)
+        predictions.append(
+            Prediction(
+                predicted_rating=rating,
+                user_known=bool(lengths[group]),
+                movie_known=n_movie_ratings > 0,
+                n_user_ratings=int(lengths[group]),
+                n_movie_ratings=n_movie_ratings,
+                era=None if era == NO_ERA else ERA_NAMES[era],
+                era_mean=float(table.era_means[row]),
+                neighbours=tuple(
+                    Neighbour(
+                        user_id=int(history.user_ids[found.users[row, rank]]),
+                        rating=float(found.codes[row, rank] * HALF_STAR),
+                        distance=float(found.distances[row, rank]),
+                        common_movies=int(found.common_movies[row, rank]),
+                    )
+                    for rank in range(int(found.counts[row]))
+                ),
+            )
+        )
+    return predictions

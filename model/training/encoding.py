@@ -1,19 +1,19 @@
-"""Run the user encoder over many contexts, in chunks of like length so that little is padded."""
+"""Run the user encoder, or the whole network, over many contexts."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from model.table import HALF_STAR
-from model.training.network import UNKNOWN_ROW, UserEncoder
+from model.batches import batch_contexts
+from model.training.network import RatingNetwork, UserEncoder
 from model.views import Contexts, Queries
-
-_CHUNK_RATINGS = 16_384
-"""Padded context ratings encoded at once; bounds the memory."""
 
 
 @torch.no_grad()
-def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -> tuple[torch.Tensor, torch.Tensor]:
+def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -> tuple[Tensor, Tensor]:
     """Compute the encoder's mean and spread for every query.
 
     Args:
@@ -25,43 +25,36 @@ def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -
         Mean and spread, each float32 (n_queries,), stars.
     """
     means, spreads = torch.empty(len(queries)), torch.empty(len(queries))
-    lengths = np.diff(contexts.offsets)
-    by_length = np.argsort(lengths, kind="stable")
-    order = np.argsort(queries.groups, kind="stable")
-    starts = np.searchsorted(queries.groups[order], np.arange(contexts.n_groups + 1))
-    first = 0
-    while first < len(by_length):
-        last = first + 1
-        while last < len(by_length) and (last + 1 - first) * lengths[by_length[last]] <= _CHUNK_RATINGS:
-            last += 1
-        groups = by_length[first:last]
-        asked = np.concatenate([order[starts[group] : starts[group + 1]] for group in groups])
-        users = np.repeat(np.arange(len(groups)), (starts[groups + 1] - starts[groups]))
-        mean, spread = encoder(
-            *(torch.from_numpy(array) for array in pad_contexts(contexts, groups)),
-            torch.from_numpy(users),
-            torch.from_numpy(queries.movies[asked].astype(np.int64) + 1),
-        )
-        means[asked], spreads[asked] = mean, spread
-        first = last
+    for rows, batch in _batches(contexts, queries):
+        means[rows], spreads[rows] = encoder(*batch)
     return means, spreads
 
 
-def pad_contexts(
-    contexts: Contexts, groups: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Lay some contexts out as rectangles: table rows, stars and weights, each (n_groups, longest, at least 1)."""
-    starts, stops = contexts.offsets[groups], contexts.offsets[groups + 1]
-    longest = max(1, int((stops - starts).max(initial=0)))
-    places = starts[:, None] + np.arange(longest)  # (n_groups, longest)
-    real = places < stops[:, None]
-    places = np.where(real, places, 0)
-    if len(contexts.movies) == 0:
-        return (
-            np.full(places.shape, UNKNOWN_ROW, dtype=np.int64),
-            np.zeros(places.shape, dtype=np.float32),
-            np.zeros(places.shape, dtype=np.float32),
-        )
-    rows = np.where(real, contexts.movies[places].astype(np.int64) + 1, UNKNOWN_ROW)
-    stars = np.where(real, contexts.codes[places] * np.float32(HALF_STAR), np.float32(0))
-    return rows, stars, real.astype(np.float32)
+@torch.no_grad()
+def predict_queries(
+    network: RatingNetwork, features: NDArray[np.float32], contexts: Contexts, queries: Queries
+) -> NDArray[np.float32]:
+    """Predict every query with the torch network.
+
+    Args:
+        network: on the CPU.
+        features: (n_queries, n_features) the network's feature columns.
+        contexts: the users' visible ratings.
+        queries: who asks for which movie.
+
+    Returns:
+        (n_queries,) stars.
+    """
+    columns = torch.from_numpy(features)
+    if network.encoder is None:
+        return network(columns).numpy()
+    predicted = torch.empty(len(queries))
+    for rows, batch in _batches(contexts, queries):
+        predicted[rows] = network(columns[rows], *batch)
+    return predicted.numpy()
+
+
+def _batches(contexts: Contexts, queries: Queries) -> Iterator[tuple[Tensor, list[Tensor]]]:
+    for batch in batch_contexts(contexts, queries):
+        arrays = (batch.context_movies, batch.context_stars, batch.context_weights, batch.users, batch.movies)
+        yield torch.from_numpy(batch.rows), [torch.from_numpy(array) for array in arrays]

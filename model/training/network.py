@@ -6,16 +6,10 @@ without parameters of their own, and one without history gets the prior's mean. 
 RMSE to correct the encoder with the neighbour, era and count features.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from model.training.gibbs import Posterior
-
-UNKNOWN_ROW = 0
-"""Row of the vector tables that stands for a movie nobody has rated; movie_index i is row i + 1."""
-
 
 class UserEncoder(nn.Module):
     """Predicts from a user's context: posterior mean of the user's vector, dotted with the movie's.
@@ -195,9 +189,3 @@ def standardise(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column; a constant column gets deviation 1."""
     deviations = inputs.std(dim=0, unbiased=False)
     return inputs.mean(dim=0), torch.where(deviations > 1e-6, deviations, torch.ones_like(deviations))
-
-
-INPUT_NAMES: Sequence[str] = (
-    "features", "context_movies", "context_stars", "context_weights", "users", "movies",
-)  # fmt: skip
-"""The graph's inputs in the order of `RatingNetwork.forward`; without an encoder only the first."""

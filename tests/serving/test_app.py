@@ -182,7 +182,7 @@ def test_predict_refuses_when_the_body_is_not_json(client: AsgiClient, content: 
 def test_predict_says_which_header_to_send_when_the_content_type_is_not_json(
     client: AsgiClient, content_type: str
 ) -> None:
-    """A JSON body under another content type, which is what plain `curl -d` sends, is a 415 with the remedy."""
+    """A JSON body under another content type, which is what plain `curl -d` sends, is a 415 with a remedy."""
     response = client.post(
         "/v1/predict", content=b'{"user_id": 7, "movie_id": 30}', headers={"content-type": content_type}
     )
@@ -192,7 +192,7 @@ def test_predict_says_which_header_to_send_when_the_content_type_is_not_json(
 def test_predict_refuses_when_the_streamed_body_is_too_large(client: AsgiClient) -> None:
     """One byte beyond 256 KiB, in chunks and without a Content-Length, is a 413."""
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncIterator[bytes]:  # ruff: ignore[unused-async] - httpx wants it
         for _ in range(4):
             yield b" " * (LARGEST_BODY // 4)
         yield b"1"

@@ -1,0 +1,44 @@
+"""Turn a finished run into the bundle that handler.py serves, and prove that both predict the same.
+
+    python export.py                                    the newest run, to artifacts/bundle
+    python export.py --run artifacts/runs/mine --output bundles/mine
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.cli import Parser, run_command
+from model.errors import ArtifactMissingError
+from model.training.onnx_export import export_run
+from model.training.run import find_newest_run
+
+RUNS = Path("artifacts/runs")
+BUNDLE = Path("artifacts/bundle")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = Parser(prog="export.py", description=__doc__ or "")
+    parser.add_argument("--run", type=Path, help=f"the run folder (default: the newest in {RUNS})")
+    parser.add_argument("--output", type=Path, default=BUNDLE, help="the bundle's folder (default: %(default)s)")
+    flags = parser.parse_args(argv)
+
+    def export() -> None:
+        run = flags.run or find_newest_run(RUNS)
+        if run is None:
+            raise ArtifactMissingError(f"there is no finished run in {RUNS}: run train.py first")
+        manifest = export_run(run, flags.output)
+        parity = manifest["parity"]
+        size = sum(file.stat().st_size for file in flags.output.rglob("*") if file.is_file())
+        print(f"exported {run} to {flags.output} ({size / 1e6:.1f} MB)")
+        print(
+            f"torch and onnxruntime differ by at most {parity['largest_difference']:.1e} stars "
+            f"on {parity['rows']} rows"
+        )
+
+    return run_command(export, prog="export.py")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Lay ragged contexts out as the rectangles that the network takes, in chunks that bound the memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.table import HALF_STAR
+from model.views import Contexts, Queries
+
+UNKNOWN_ROW = 0
+"""Row of the network's movie table that stands for a movie nobody has rated; movie_index i is row i + 1."""
+CHUNK_RATINGS = 16_384
+"""Padded context ratings in one batch."""
+
+INPUT_NAMES = ("features", "context_movies", "context_stars", "context_weights", "users", "movies")
+"""The network's inputs, in order; one without an encoder takes only the features."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContextBatch:
+    """Some groups' contexts and all their queries."""
+
+    rows: NDArray[np.int64]
+    """(n_queries,) which of the queries these are."""
+    context_movies: NDArray[np.int64]
+    """(n_groups, longest) rows of the movie table; `UNKNOWN_ROW` in the padding."""
+    context_stars: NDArray[np.float32]
+    """(n_groups, longest) stars; 0 in the padding."""
+    context_weights: NDArray[np.float32]
+    """(n_groups, longest) 1 for a rating, 0 for padding."""
+    users: NDArray[np.int64]
+    """(n_queries,) which of the batch's contexts each query uses."""
+    movies: NDArray[np.int64]
+    """(n_queries,) rows of the movie table."""
+
+
+def batch_contexts(contexts: Contexts, queries: Queries) -> Iterator[ContextBatch]:
+    """Yield every query once, with contexts of like length together so that little is padded.
+
+    Args:
+        contexts: the users' visible ratings.
+        queries: who asks for which movie.
+    """
+    lengths = np.diff(contexts.offsets)
+    order = np.argsort(queries.groups, kind="stable")
+    starts = np.searchsorted(queries.groups[order], np.arange(contexts.n_groups + 1))
+    asked_counts = np.diff(starts)
+    busy = np.flatnonzero(asked_counts > 0)
+    busy = busy[np.argsort(lengths[busy], kind="stable")]
+    first = 0
+    while first < len(busy):
+        last = first + 1
+        while last < len(busy) and (last + 1 - first) * lengths[busy[last]] <= CHUNK_RATINGS:
+            last += 1
+        groups = busy[first:last]
+        rows = np.concatenate([order[starts[group] : starts[group + 1]] for group in groups])
+        movies, stars, weights = _pad(contexts, groups)
+        yield ContextBatch(
+            rows=rows,
+            context_movies=movies,
+            context_stars=stars,
+            context_weights=weights,
+            users=np.repeat(np.arange(len(groups)), asked_counts[groups]),
+            movies=queries.movies[rows].astype(np.int64) + 1,
+        )
+        first = last
+
+
+def _pad(
+    contexts: Contexts, groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    starts, stops = contexts.offsets[groups], contexts.offsets[groups + 1]
+    longest = max(1, int((stops - starts).max()))
+    places = starts[:, None] + np.arange(longest)  # (n_groups, longest)
+    real = places < stops[:, None]
+    movies = np.full(places.shape, UNKNOWN_ROW, dtype=np.int64)
+    stars = np.zeros(places.shape, dtype=np.float32)
+    movies[real] = contexts.movies[places[real]].astype(np.int64) + 1
+    stars[real] = contexts.codes[places[real]] * np.float32(HALF_STAR)
+    return movies, stars, real.astype(np.float32)

@@ -1,0 +1,150 @@
+"""The served artefact: a folder with the ONNX network, the history and a manifest that vouches for them.
+
+Written to a temporary folder and renamed, so that it is there whole or not at all; every file is checked
+against the manifest's SHA-256 when it is loaded.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.history import History
+from model.store import read_history, read_movies
+from model.table import Movies
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+NETWORK = "model.onnx"
+HISTORY = "history"
+
+REQUIRED_KEYS = frozenset({
+    "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale", "training_config",
+    "metrics", "library_versions", "self_test", "files",
+})  # fmt: skip
+"""What every manifest holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A verified bundle."""
+
+    path: Path
+    manifest: dict[str, Any]
+    history: History
+    movies: Movies
+
+    @property
+    def network_path(self) -> Path:
+        """The ONNX file."""
+        return self.path / NETWORK
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Verify a bundle and map its arrays.
+
+    Args:
+        path: the bundle's folder.
+
+    Raises:
+        ArtifactMissingError: if the folder, the manifest or a file it lists is missing.
+        ArtifactIncompatibleError: if a file is changed, truncated or unlisted, or the format is another.
+    """
+    manifest = read_manifest(path)
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()} - {MANIFEST}
+    for name, digest in sorted(manifest["files"].items()):
+        if name not in present:
+            raise ArtifactMissingError(f"bundle file {path / name} is missing: export the bundle again")
+        if hash_file(path / name) != digest:
+            raise ArtifactIncompatibleError(
+                f"bundle file {path / name} is not the one that was exported (its SHA-256 differs): export the bundle again"
+            )
+    if unlisted := sorted(present - set(manifest["files"])):
+        raise ArtifactIncompatibleError(f"bundle file {path / unlisted[0]} is not listed in the manifest")
+    history = read_history(path / HISTORY)
+    return Bundle(path=path, manifest=manifest, history=history, movies=read_movies(path / HISTORY, history))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a bundle's manifest.
+
+    Args:
+        path: the bundle's folder.
+
+    Raises:
+        ArtifactMissingError: if there is none.
+        ArtifactIncompatibleError: if it is damaged or of another format version.
+    """
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactMissingError(f"there is no bundle at {path}: {file} is missing; run export.py") from error
+    except ValueError as error:
+        raise ArtifactIncompatibleError(f"{file} is damaged: {error}") from error
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION:
+        raise ArtifactIncompatibleError(f"{file} has format version {version}: expected {FORMAT_VERSION}")
+    if absent := sorted(REQUIRED_KEYS - set(manifest)):
+        raise ArtifactIncompatibleError(f"{file} is incomplete: {', '.join(absent)} missing")
+    return manifest
+
+
+def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Write a bundle: there whole afterwards, or not at all.
+
+    Args:
+        path: the bundle's folder; a bundle that is there already is replaced, anything else is refused.
+        write_files: writes the network and the history into the folder it is given, and returns the manifest
+            without format version and hashes.
+
+    Returns:
+        The whole manifest.
+
+    Raises:
+        ArtifactError: if `path` holds something that is not a bundle.
+    """
+    if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
+        raise ArtifactError(f"{path} is there and is not a bundle: expected a new folder, an empty one or a bundle")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        unfinished.chmod(0o755)
+        manifest = write_files(unfinished)
+        files = sorted(file for file in unfinished.rglob("*") if file.is_file())
+        hashes = {file.relative_to(unfinished).as_posix(): hash_file(file) for file in files}
+        manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes}
+        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+        (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        replace_folder(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return manifest
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Put a finished folder in place of the one at `path`, if any.
+
+    Args:
+        new: the finished folder, on the same file system.
+        path: where it goes.
+    """
+    if path.exists():
+        retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+        os.replace(path, retired / "old")
+        os.replace(new, path)
+        shutil.rmtree(retired)
+    else:
+        os.replace(new, path)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,201 @@
+"""Questions as people ask them, by id, and what of the history each may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from model.errors import PredictionError
+from model.history import NO_CUT, UNKNOWN, History, compute_eras
+from model.table import HALF_STAR, NO_YEAR
+from model.views import Contexts, Queries, Views, build_views, view_history
+
+_CACHED_DAYS = 16
+"""How many days' views are kept: a view costs one pass over all ratings."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRating:
+    """A rating that comes with the request (fold-in)."""
+
+    movie_id: int
+    rating: float
+    """Stars on the data set's scale."""
+    day: int | None = None
+    """Days since 1970-01-01; None counts as known before any cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question: how many stars would this user give this movie?"""
+
+    movie_id: int
+    user_id: int | None = None
+    """A user of the history; an unknown id is a user without history."""
+    ratings: tuple[KnownRating, ...] = ()
+    """Fold-in: ratings that come with the request. They add to a known user's history and replace its
+    ratings of the same movies; movies that the catalogue does not list tell nothing and are left out."""
+    day: int | None = None
+    """The day the prediction is for, days since 1970-01-01; None is `as_of`, that failing the day after the
+    last rating known."""
+    as_of: int | None = None
+    """Cuts the history to ratings strictly before this day, days since 1970-01-01."""
+    release_year: int | None = None
+    """The movie's year, used only where the catalogue has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisibleQueries:
+    """Queries by index, with what each may see."""
+
+    views: Views
+    contexts: Contexts
+    """One group for each user and cut; no context holds the movie that its query asks for."""
+    queries: Queries
+
+
+class QueryReader:
+    """Looks queries up in one history.
+
+    Args:
+        history: the index of all known ratings.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._view = lru_cache(maxsize=_CACHED_DAYS)(lambda as_of: view_history(history, as_of).histograms[0])
+        self._whole = view_history(history)
+        self._next_day = int(history.movie_days.max(initial=0)) + 1
+
+    def read(self, asked: Sequence[Query]) -> VisibleQueries:
+        """Look queries up.
+
+        Args:
+            asked: at least one.
+
+        Raises:
+            PredictionError: if a fold-in rating is off the scale or its movie is given twice.
+        """
+        history = self.history
+        movies = history.find_movies(np.array([query.movie_id for query in asked], dtype=np.int64))
+        user_ids = np.array([UNKNOWN if query.user_id is None else query.user_id for query in asked], dtype=np.int64)
+        users = history.find_users(user_ids)
+        cuts = np.array([NO_CUT if query.as_of is None else query.as_of for query in asked], dtype=np.int32)
+        years = history.release_years[movies]
+        given = np.array([query.release_year or NO_YEAR for query in asked], dtype=np.int16)
+        years = np.where((movies == UNKNOWN) | (years == NO_YEAR), given, years)
+        days, order = np.unique(cuts, return_inverse=True)
+        groups = _Groups(history)
+        numbers = np.empty(len(asked), dtype=np.int64)
+        own_codes = np.zeros(len(asked), dtype=np.uint8)
+        for place, query in enumerate(asked):
+            user, movie, view = int(users[place]), int(movies[place]), int(order[place])
+            rows = history.user_rows(user, int(cuts[place]))
+            own = np.flatnonzero(history.user_movies[rows] == movie) if movie != UNKNOWN else ()
+            if len(own):
+                own_codes[place] = history.user_codes[rows][own[0]]
+            numbers[place] = groups.find(query, user, movie, view, int(cuts[place]))
+        return VisibleQueries(
+            views=self._build_views(days.tolist()),
+            contexts=groups.build(),
+            queries=Queries(
+                groups=numbers,
+                movies=movies,
+                eras=compute_eras(years),
+                own_codes=own_codes,
+                days=np.array([self._day_of(query) for query in asked], dtype=np.int32),
+            ),
+        )
+
+    def _day_of(self, query: Query) -> int:
+        if query.day is not None:
+            return query.day
+        return self._next_day if query.as_of is None else query.as_of
+
+    def _build_views(self, cuts: Sequence[int]) -> Views:
+        if list(cuts) == [NO_CUT]:
+            return self._whole
+        return build_views(np.stack([self._view(cut) for cut in cuts]))
+
+
+class _Groups:
+    """Collects contexts, one for each distinct user, fold-in, cut and movie to hide."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._numbers: dict[object, int] = {}
+        self._users: list[int] = []
+        self._views: list[int] = []
+        self._cuts: list[int] = []
+        self._movies: list[np.ndarray] = []
+        self._codes: list[np.ndarray] = []
+        self._days: list[np.ndarray] = []
+
+    def find(self, query: Query, user: int, movie: int, view: int, cut: int) -> int:
+        """The number of the query's group, which is built if need be."""
+        whole = (user, query.ratings, cut)
+        number = self._numbers.get(whole)
+        if number is None:
+            number = self._add(whole, user, view, cut, *self._collect(query, user, cut))
+        if movie == UNKNOWN or movie not in self._movies[number]:
+            return number
+        # the user's own rating of the movie is invisible: a group of its own that lacks it
+        hidden = (*whole, movie)
+        if hidden not in self._numbers:
+            kept = self._movies[number] != movie
+            columns = (self._movies[number][kept], self._codes[number][kept], self._days[number][kept])
+            self._add(hidden, user, view, cut, *columns)
+        return self._numbers[hidden]
+
+    def build(self) -> Contexts:
+        lengths = [len(movies) for movies in self._movies]
+        return Contexts(
+            users=np.array(self._users, dtype=np.int32),
+            views=np.array(self._views, dtype=np.int64),
+            as_of=np.array(self._cuts, dtype=np.int32),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            movies=np.concatenate(self._movies).astype(np.int32),
+            codes=np.concatenate(self._codes).astype(np.uint8),
+            days=np.concatenate(self._days).astype(np.int32),
+        )
+
+    def _add(self, key: object, user: int, view: int, cut: int, *columns: np.ndarray) -> int:
+        self._numbers[key] = len(self._users)
+        self._users.append(user)
+        self._views.append(view)
+        self._cuts.append(cut)
+        for store, column in zip((self._movies, self._codes, self._days), columns, strict=True):
+            store.append(column)
+        return self._numbers[key]
+
+    def _collect(self, query: Query, user: int, cut: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        history = self._history
+        rows = history.user_rows(user, cut)
+        movies, codes, days = history.user_movies[rows], history.user_codes[rows], history.user_days[rows]
+        if not query.ratings:
+            return movies, codes, days
+        given = history.find_movies(np.array([known.movie_id for known in query.ratings], dtype=np.int64))
+        given_codes = np.array([_encode(known, history) for known in query.ratings], dtype=np.uint8)
+        if len({known.movie_id for known in query.ratings}) < len(query.ratings):
+            raise PredictionError("a movie is rated twice in the request: expected each movie once")
+        given_days = np.array([cut - 1 if known.day is None else known.day for known in query.ratings], dtype=np.int32)
+        usable = (given != UNKNOWN) & (given_days < cut)
+        given, given_codes, given_days = given[usable], given_codes[usable], given_days[usable]
+        kept = ~np.isin(movies, given)
+        return (
+            np.concatenate([movies[kept], given]),
+            np.concatenate([codes[kept], given_codes]),
+            np.concatenate([days[kept], given_days]),
+        )
+
+
+def _encode(known: KnownRating, history: History) -> int:
+    scale = history.scale
+    steps = (known.rating - scale.low) / scale.step
+    if not scale.low <= known.rating <= scale.high or steps != int(steps):
+        raise PredictionError(
+            f"rating {known.rating} of movie {known.movie_id} is off the scale: "
+            f"expected {scale.low:g} to {scale.high:g} in steps of {scale.step:g}"
+        )
+    return int(known.rating / HALF_STAR)

@@ -1,0 +1,118 @@
+"""The RMSE table of a run: every line on the same test rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.features import compute_features
+from model.history import NO_CUT, UNKNOWN, History
+from model.metrics import rmse, score_by_history
+from model.table import Ratings
+from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
+from model.training.checkpoint import TrainedNetwork
+from model.training.encoding import predict_queries
+from model.views import Contexts, Queries, build_user_contexts, view_history
+
+LINES = {
+    "constant": "the mean of all ratings",
+    "movie_mean": "the movie's mean",
+    "biases": "user and movie biases",
+    "seed": "the five seed features",
+    "full": "the full model",
+}
+"""The lines of the table, in order, and what they say."""
+
+
+def build_test_queries(history: History, test: Ratings) -> tuple[Contexts, Queries]:
+    """Ask for every test row with the whole training history visible.
+
+    Args:
+        history: the index of the training ratings; holds none of the test rows.
+        test: the rows to predict.
+    """
+    user_ids, groups = np.unique(test.user_ids, return_inverse=True)
+    users = history.find_users(user_ids)
+    n_groups = len(users)
+    movies = history.find_movies(test.movie_ids)
+    contexts = build_user_contexts(
+        history, users, np.full(n_groups, NO_CUT, dtype=np.int32), np.zeros(n_groups, dtype=np.int64)
+    )
+    return contexts, Queries(
+        groups=groups.astype(np.int64),
+        movies=movies,
+        eras=history.movie_eras[movies],
+        own_codes=np.zeros(len(test), dtype=np.uint8),
+        days=test.days.astype(np.int32),
+    )
+
+
+def predict_test(
+    history: History, test: Ratings, networks: Mapping[str, TrainedNetwork]
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+    """Predict the test rows with each network.
+
+    Args:
+        history: the index of the training ratings.
+        test: the rows to predict.
+        networks: by the name of their line.
+
+    Returns:
+        (n_test,) stars by name, and how many ratings of each row's user were known.
+    """
+    contexts, queries = build_test_queries(history, test)
+    search = build_bulk_search(
+        history,
+        np.zeros(history.n_ratings, dtype=np.int8),
+        np.full(contexts.n_groups, NO_FOLD, dtype=np.int8),
+    )
+    predicted = {}
+    views = view_history(history)
+    for name, trained in networks.items():
+        table = compute_features(history, views, contexts, queries, search=search, names=trained.feature_names)
+        predicted[name] = predict_queries(trained.network, table.matrix, contexts, queries)
+    return predicted, np.diff(contexts.offsets)[queries.groups]
+
+
+def tabulate(
+    predicted: Mapping[str, NDArray[np.floating]], test: Ratings, history_lengths: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Compute the RMSE of every line, overall and by history length, ready for metrics.json."""
+    lines = {name: predicted[name] for name in LINES if name in predicted}
+    return {
+        "rmse": {name: rmse(values, test.stars) for name, values in lines.items()},
+        "rmse_by_history_length": {
+            name: [
+                {"ratings_known": score.label, "rows": score.n_rows, "rmse": score.rmse}
+                for score in score_by_history(values, test.stars, history_lengths)
+            ]
+            for name, values in lines.items()
+        },
+    }
+
+
+def format_table(metrics: Mapping[str, Any]) -> str:
+    """Lay the RMSE table of a run's metrics out as text."""
+    buckets = next(iter(metrics["rmse_by_history_length"].values()))
+    heads = ["all", *(bucket["ratings_known"] for bucket in buckets)]
+    rows = [metrics["test_rows"], *(bucket["rows"] for bucket in buckets)]
+    lines = [
+        f"{'RMSE, by ratings known of the user':<36}" + "".join(f"{head:>9}" for head in heads),
+        f"{'  test rows':<36}" + "".join(f"{count:>9,}" for count in rows),
+    ]
+    for name, overall in metrics["rmse"].items():
+        scores = [overall, *(bucket["rmse"] for bucket in metrics["rmse_by_history_length"][name])]
+        cells = "".join(f"{'-' if score is None else format(score, '.4f'):>9}" for score in scores)
+        lines.append(f"{f'  {LINES[name]} ({name})':<36}{cells}")
+    if "lowest_rmse" in metrics:
+        lines.append(f"{'  lowest that anybody could reach':<36}{metrics['lowest_rmse']:>9.4f}")
+    return "\n".join(lines)
+
+
+def count_unknown(history: History, test: Ratings) -> dict[str, int]:
+    """How many test rows ask for users or movies without any training rating."""
+    users, movies = history.find_users(test.user_ids), history.find_movies(test.movie_ids)
+    rated = np.diff(history.movie_offsets) > 0
+    unrated = (movies == UNKNOWN) | ~rated[movies]
+    return {"new_users": int((users == UNKNOWN).sum()), "unrated_movies": int(unrated.sum())}

@@ -1,0 +1,126 @@
+"""One training run: data to a run folder, there whole or not at all, resumable after an interruption."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.bundle import replace_folder
+from model.config import RunConfig
+from model.errors import ArtifactError
+from model.history import History, build_history
+from model.splits import apply_split, parse_split
+from model.store import write_history
+from model.synthetic import SyntheticTruth, lowest_rmse
+from model.table import Ratings
+from model.training.baselines import predict_baselines
+from model.training.checkpoint import FILE_NAME, TrainedNetwork, write_checkpoint
+from model.training.evaluation import count_unknown, predict_test, tabulate
+from model.training.fit import fit_full, fit_seed, prepare_rows
+
+METRICS = "metrics.json"
+HISTORY = "history"
+
+Say = Callable[[str], None]
+"""Tells the user what happens, a line at a time."""
+
+
+def train_run(
+    ratings: Ratings, config: RunConfig, output: Path, *, truth: SyntheticTruth | None = None, say: Say = print
+) -> dict[str, Any]:
+    """Train, measure on the held-out rows, and write the run folder.
+
+    The run folder appears only when everything is in it. Until then progress is kept beside it, and the same
+    call resumes from there.
+
+    Args:
+        ratings: all ratings.
+        config: what to learn and how.
+        output: the run folder; a finished run that is there already is replaced, anything else is refused.
+        truth: what is known about the noise of built-in data.
+        say: told what happens.
+
+    Returns:
+        The metrics that metrics.json holds.
+
+    Raises:
+        ArtifactError: if `output` holds something that is not a run.
+    """
+    if output.exists() and not is_run(output) and (not output.is_dir() or any(output.iterdir())):
+        raise ArtifactError(f"{output} is there and is not a run: expected a new folder, an empty one or a run")
+    split = apply_split(ratings, parse_split(config.training.split), seed=config.training.seed)
+    history = build_history(split.train)
+    fingerprint = fingerprint_ratings(split.train)
+    work = output.parent / f".{output.name}-{_digest(json.dumps(config.to_json()), fingerprint)}"
+    say(
+        f"training on {len(split.train):,} ratings of {history.n_users:,} users and "
+        f"{int((np.diff(history.movie_offsets) > 0).sum()):,} movies; {len(split.test):,} held out ({config.training.split})"
+    )
+    if work.exists():
+        say("resuming an interrupted run")
+    work.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    networks = _fit(history, config, work, say)
+    seconds = time.perf_counter() - started
+    metrics: dict[str, Any] = {
+        "split": config.training.split,
+        "data_fingerprint": fingerprint,
+        "train_rows": len(split.train),
+        "test_rows": len(split.test),
+        "users": history.n_users,
+        "movies": history.n_movies,
+        "training_seconds": round(seconds, 2),
+    }
+    if len(split.test):
+        predicted, lengths = predict_test(history, split.test, networks)
+        metrics |= count_unknown(history, split.test)
+        metrics |= tabulate({**predict_baselines(history, split.test), **predicted}, split.test, lengths)
+        if truth is not None:
+            metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
+    staged = work / "run"
+    shutil.rmtree(staged, ignore_errors=True)
+    (staged / HISTORY).mkdir(parents=True)
+    write_history(staged / HISTORY, history, split.train.movies.titles)
+    write_checkpoint(staged, networks[config.training.features])
+    (staged / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    replace_folder(staged, output)
+    shutil.rmtree(work)
+    return metrics
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a finished run."""
+    return (folder / METRICS).is_file() and (folder / FILE_NAME).is_file()
+
+
+def find_newest_run(folder: Path) -> Path | None:
+    """The finished run in a folder of runs that was written last; None where there is none."""
+    runs = [path for path in folder.glob("*") if not path.name.startswith(".") and is_run(path)]
+    return max(runs, key=lambda path: ((path / METRICS).stat().st_mtime_ns, path.name), default=None)
+
+
+def fingerprint_ratings(ratings: Ratings) -> str:
+    """A SHA-256 of the ratings, hexadecimal; the same for the same rows in any order within a day."""
+    order = np.lexsort((ratings.movie_ids, ratings.user_ids))
+    digest = hashlib.sha256()
+    for column in (ratings.user_ids, ratings.movie_ids, ratings.stars, ratings.days):
+        digest.update(np.ascontiguousarray(column[order]).tobytes())
+    return digest.hexdigest()
+
+
+def _fit(history: History, config: RunConfig, work: Path, say: Say) -> dict[str, TrainedNetwork]:
+    prepared = prepare_rows(history, config)
+    say(f"features of {len(prepared.rows.stars):,} held-out rows computed")
+    networks = {"seed": fit_seed(history, prepared, config, work)}
+    if config.training.features == "full":
+        networks["full"] = fit_full(history, prepared, config, work)
+    return networks
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]

@@ -1,0 +1,60 @@
+"""Train the rating predictor offline: flags to configuration to a run folder.
+
+    python train.py                                  the built-in data
+    python train.py --data download/ --split latest  your own ratings
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.cli import Parser, run_command
+from model.config import add_config_flags, read_config_flags
+from model.ratings import read_ratings
+from model.synthetic import SyntheticConfig, read_truth, write_synthetic
+from model.training.evaluation import format_table
+from model.training.run import train_run
+
+BUILT_IN = Path("artifacts/built-in-data")
+RUNS = Path("artifacts/runs")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = Parser(prog="train.py", description=__doc__ or "")
+    parser.add_argument("--data", type=Path, help="ratings: a file, folder or archive (default: the built-in data)")
+    parser.add_argument("--output", type=Path, help=f"the run folder (default: a new one in {RUNS})")
+    parser.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else, on standard output")
+    add_config_flags(parser)
+    flags = parser.parse_args(argv)
+
+    def train() -> None:
+        config = read_config_flags(flags)
+        say = _say_aside if flags.json else print
+        data = flags.data
+        if data is None:
+            data = BUILT_IN
+            say(f"writing the built-in data to {data}")
+            write_synthetic(data, SyntheticConfig())
+        ratings = read_ratings(data)
+        if ratings.n_duplicates:
+            say(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
+        output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
+        metrics = train_run(ratings, config, output, truth=read_truth(data), say=say)
+        say(f"trained in {metrics['training_seconds']:.1f} s; the run is in {output}")
+        if flags.json:
+            print(json.dumps({**metrics, "run": str(output)}))
+        elif "rmse" in metrics:
+            print(format_table(metrics))
+
+    return run_command(train, prog="train.py")
+
+
+def _say_aside(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
