@@ -1,7 +1,7 @@
 """Turn a finished run into the bundle that handler.py serves, and prove that both predict the same.
 
-    python export.py                                    the newest run, to artifacts/bundle
-    python export.py --run artifacts/runs/mine --output bundles/mine
+python export.py                                    the newest run, to artifacts/bundle
+python export.py --run artifacts/runs/mine --output bundles/mine
 """
 
 import sys
@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = Parser(prog="export.py", description=__doc__ or "")
     parser.add_argument("--run", type=Path, help=f"the run folder (default: the newest in {RUNS})")
-    parser.add_argument("--output", type=Path, default=BUNDLE, help="the bundle's folder (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=BUNDLE, help="the bundle's folder (default: %(default)s)"
+    )
     flags = parser.parse_args(argv)
 
     def export() -> None:

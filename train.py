@@ -1,7 +1,7 @@
 """Train the rating predictor offline: flags to configuration to a run folder.
 
-    python train.py                                  the built-in data
-    python train.py --data download/ --split latest  your own ratings
+python train.py                                  the built-in data
+python train.py --data download/ --split latest  your own ratings
 """
 
 import json
@@ -24,9 +24,13 @@ RUNS = Path("artifacts/runs")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     parser = Parser(prog="train.py", description=__doc__ or "")
-    parser.add_argument("--data", type=Path, help="ratings: a file, folder or archive (default: the built-in data)")
+    parser.add_argument(
+        "--data", type=Path, help="ratings: a file, folder or archive (default: the built-in data)"
+    )
     parser.add_argument("--output", type=Path, help=f"the run folder (default: a new one in {RUNS})")
-    parser.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else, on standard output")
+    parser.add_argument(
+        "--json", action="store_true", help="print the metrics as JSON, and nothing else, on standard output"
+    )
     add_config_flags(parser)
     flags = parser.parse_args(argv)
 

@@ -6,7 +6,6 @@ against the manifest's SHA-256 when it is loaded.
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -25,8 +24,8 @@ NETWORK = "model.onnx"
 HISTORY = "history"
 
 REQUIRED_KEYS = frozenset({
-    "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale", "training_config",
-    "metrics", "library_versions", "self_test", "files",
+    "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale",
+    "training_config", "metrics", "library_versions", "self_test", "files",
 })  # fmt: skip
 """What every manifest holds."""
 
@@ -63,7 +62,8 @@ def load_bundle(path: Path) -> Bundle:
             raise ArtifactMissingError(f"bundle file {path / name} is missing: export the bundle again")
         if hash_file(path / name) != digest:
             raise ArtifactIncompatibleError(
-                f"bundle file {path / name} is not the one that was exported (its SHA-256 differs): export the bundle again"
+                f"bundle file {path / name} is not the one that was exported (its SHA-256 differs): "
+                "export the bundle again"
             )
     if unlisted := sorted(present - set(manifest["files"])):
         raise ArtifactIncompatibleError(f"bundle file {path / unlisted[0]} is not listed in the manifest")
@@ -85,7 +85,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ArtifactMissingError(f"there is no bundle at {path}: {file} is missing; run export.py") from error
+        raise ArtifactMissingError(
+            f"there is no bundle at {path}: {file} is missing; run export.py"
+        ) from error
     except ValueError as error:
         raise ArtifactIncompatibleError(f"{file} is damaged: {error}") from error
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
@@ -111,7 +113,9 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
         ArtifactError: if `path` holds something that is not a bundle.
     """
     if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise ArtifactError(f"{path} is there and is not a bundle: expected a new folder, an empty one or a bundle")
+        raise ArtifactError(
+            f"{path} is there and is not a bundle: expected a new folder, an empty one or a bundle"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
@@ -137,11 +141,11 @@ def replace_folder(new: Path, path: Path) -> None:
     """
     if path.exists():
         retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-        os.replace(path, retired / "old")
-        os.replace(new, path)
+        Path(path).replace(retired / "old")
+        Path(new).replace(path)
         shutil.rmtree(retired)
     else:
-        os.replace(new, path)
+        Path(new).replace(path)
 
 
 def hash_file(path: Path) -> str:

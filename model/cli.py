@@ -45,9 +45,9 @@ def run_command(command: Callable[[], None], *, prog: str) -> int:
     try:
         command()
     except (RatingModelError, OSError) as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)  # noqa: T201 - this is the command's output
+        print(f"{prog}: error: {error}", file=sys.stderr)  # ruff: ignore[print] - this is the command's output
         return USER_ERROR
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)  # noqa: T201
+        print(f"{prog}: interrupted", file=sys.stderr)  # ruff: ignore[print]
         return INTERRUPTED
     return 0

@@ -32,12 +32,18 @@ class TrainingConfig:
     """How the network is trained."""
 
     split: str = _setting("latest", "what is held out: latest, period:YYYY-MM-DD, random or none")
-    features: str = _setting("full", "full, or seed: the five numbers of the original method", choices=get_args(FeatureSet))
+    features: str = _setting(
+        "full", "full, or seed: the five numbers of the original method", choices=get_args(FeatureSet)
+    )
     epochs: int = _setting(40, "passes over the head's rows, at most; early stopping usually ends sooner")
     seed: int = _setting(1, "source of all randomness; the same seed and data give the same network")
     accelerator: str = _setting("auto", "what Lightning trains on", choices=("auto", "cpu", "gpu"))
-    n_folds: int = _setting(10, "parts of the training ratings; a row's features come from the other parts only")
-    head_rows: int = _setting(40_000, "ratings held out to train the head on, about; rounded up to whole folds")
+    n_folds: int = _setting(
+        10, "parts of the training ratings; a row's features come from the other parts only"
+    )
+    head_rows: int = _setting(
+        40_000, "ratings held out to train the head on, about; rounded up to whole folds"
+    )
     burn_in: int = _setting(30, "rounds of the sampler before the first kept sample")
     thinning: int = _setting(3, "rounds of the sampler from one kept sample to the next")
     batch_size: int = _setting(512, "rows a step")
@@ -83,7 +89,9 @@ class RunConfig:
             ConfigError: if a section or setting is unknown or makes no sense.
         """
         try:
-            return cls(network=NetworkConfig(**stored["network"]), training=TrainingConfig(**stored["training"]))
+            return cls(
+                network=NetworkConfig(**stored["network"]), training=TrainingConfig(**stored["training"])
+            )
         except (KeyError, TypeError) as error:
             raise ConfigError(f"a stored configuration does not fit this version: {error}") from error
 
@@ -112,7 +120,9 @@ def read_config_flags(flags: argparse.Namespace) -> RunConfig:
     def collect(section: type) -> dict[str, Any]:
         return {setting.name: getattr(flags, setting.name) for setting in dataclasses.fields(section)}
 
-    return RunConfig(network=NetworkConfig(**collect(NetworkConfig)), training=TrainingConfig(**collect(TrainingConfig)))
+    return RunConfig(
+        network=NetworkConfig(**collect(NetworkConfig)), training=TrainingConfig(**collect(TrainingConfig))
+    )
 
 
 def _require_at_least(config: NetworkConfig | TrainingConfig, least: dict[str, int]) -> None:

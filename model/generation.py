@@ -68,7 +68,7 @@ class SyntheticConfig:
     """How many ratings, each of another pair of user and movie."""
     seed: int = 11
     """Starts the random numbers; the same seed writes the same bytes. The noise of the default is about
-    average on the `latest` split, so that no model beats the lowest RMSE there by mere luck."""
+    average on the `latest` split, so that beating the lowest RMSE there by mere luck is unlikely."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

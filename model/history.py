@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.dates import LAST_DAY, Days
 from model.errors import DataError
-from model.table import HALF_STAR, NO_YEAR, RatingScale, Ratings
+from model.table import HALF_STAR, NO_YEAR, Ratings, RatingScale
 
 MovieIndexes = NDArray[np.int32]
 """Dense rows of the catalogue; `UNKNOWN` where the movie is not in it."""

@@ -36,7 +36,9 @@ def rmse(predicted: ArrayLike, actual: ArrayLike) -> float:
     """
     ours, truth = np.asarray(predicted, dtype=np.float64), np.asarray(actual, dtype=np.float64)
     if ours.shape != truth.shape or ours.size == 0:
-        raise DataError(f"cannot compare {ours.shape} predictions with {truth.shape} ratings: expected as many, 1 or more")
+        raise DataError(
+            f"cannot compare {ours.shape} predictions with {truth.shape} ratings: expected as many, 1 or more"
+        )
     if not (np.isfinite(ours).all() and np.isfinite(truth).all()):
         raise DataError("predictions and ratings must be finite numbers")
     return float(np.sqrt(np.mean((ours - truth) ** 2)))

@@ -79,7 +79,9 @@ class QueryReader:
         """
         history = self.history
         movies = history.find_movies(np.array([query.movie_id for query in asked], dtype=np.int64))
-        user_ids = np.array([UNKNOWN if query.user_id is None else query.user_id for query in asked], dtype=np.int64)
+        user_ids = np.array(
+            [UNKNOWN if query.user_id is None else query.user_id for query in asked], dtype=np.int64
+        )
         users = history.find_users(user_ids)
         cuts = np.array([NO_CUT if query.as_of is None else query.as_of for query in asked], dtype=np.int32)
         years = history.release_years[movies]
@@ -179,7 +181,9 @@ class _Groups:
         given_codes = np.array([_encode(known, history) for known in query.ratings], dtype=np.uint8)
         if len({known.movie_id for known in query.ratings}) < len(query.ratings):
             raise PredictionError("a movie is rated twice in the request: expected each movie once")
-        given_days = np.array([cut - 1 if known.day is None else known.day for known in query.ratings], dtype=np.int32)
+        given_days = np.array(
+            [cut - 1 if known.day is None else known.day for known in query.ratings], dtype=np.int32
+        )
         usable = (given != UNKNOWN) & (given_days < cut)
         given, given_codes, given_days = given[usable], given_codes[usable], given_days[usable]
         kept = ~np.isin(movies, given)

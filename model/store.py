@@ -1,5 +1,6 @@
 """A history and its titles as a folder of plain arrays that can be memory-mapped; no pickle."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,9 @@ def read_history(folder: Path) -> History:
     except FileNotFoundError as error:
         raise ArtifactMissingError(f"{folder / _SCALE_FILE} is missing") from error
     except (ValueError, TypeError) as error:
-        raise ArtifactIncompatibleError(f"{folder / _SCALE_FILE} does not hold a rating scale: {error}") from error
+        raise ArtifactIncompatibleError(
+            f"{folder / _SCALE_FILE} does not hold a rating scale: {error}"
+        ) from error
     return History(scale=scale, **{name: _map(folder, name) for name in ARRAYS})
 
 
@@ -67,7 +70,7 @@ def read_movies(folder: Path, history: History) -> Movies:
         ArtifactIncompatibleError: if a file is not what was written.
     """
     text, ends = _map(folder, _TITLES).tobytes(), _map(folder, _TITLE_OFFSETS)
-    titles = [text[start:stop].decode() for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    titles = [text[start:stop].decode() for start, stop in itertools.pairwise(ends)]
     return Movies(history.movie_ids, titles, history.release_years)
 
 

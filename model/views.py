@@ -175,7 +175,8 @@ def build_user_contexts(
     slices = [history.user_rows(int(user), int(day)) for user, day in zip(users, as_of, strict=True)]
     lengths = [rows.stop - rows.start for rows in slices]
     rows = concatenate_ranges(
-        np.array([rows.start for rows in slices], dtype=np.int64), np.array([rows.stop for rows in slices], dtype=np.int64)
+        np.array([rows.start for rows in slices], dtype=np.int64),
+        np.array([rows.stop for rows in slices], dtype=np.int64),
     )
     return Contexts(
         users=users,

@@ -129,15 +129,15 @@ class Predictor:
         difference = abs(prediction.predicted_rating - expected["predicted_rating"])
         if not difference <= SELF_TEST_TOLERANCE:
             raise PredictionError(
-                f"the self-test predicted {prediction.predicted_rating} instead of {expected['predicted_rating']}: "
-                "the bundle does not work with the libraries installed here"
+                f"the self-test predicted {prediction.predicted_rating} instead of "
+                f"{expected['predicted_rating']}: the bundle does not work with the libraries installed here"
             )
         return prediction
 
     def _compute_features(self, visible: VisibleQueries) -> FeatureTable:
         history = self._bundle.history
 
-        def search(views: Views, contexts: Contexts, queries: Queries):  # noqa: ANN202 - the engine's own type
+        def search(views: Views, contexts: Contexts, queries: Queries):  # ruff: ignore[missing-return-type-private-function] - the engine's own type
             return find_neighbours(history, views, contexts, queries)
 
         return compute_features(

@@ -44,7 +44,9 @@ def predict_baselines(history: History, test: Ratings) -> dict[str, NDArray[np.f
         residuals = np.bincount(row_users, stars - mean - movie_biases[row_movies], minlength=history.n_users)
         user_biases = residuals / (user_counts + USER_REGULARISATION)
     biases = (
-        mean + np.where(users != UNKNOWN, user_biases[users], 0) + np.where(movies != UNKNOWN, movie_biases[movies], 0)
+        mean
+        + np.where(users != UNKNOWN, user_biases[users], 0)
+        + np.where(movies != UNKNOWN, movie_biases[movies], 0)
     )
     predictions = {
         "constant": np.full(len(test), mean),

@@ -62,7 +62,7 @@ def build_bulk_search(
 
 
 @numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
-def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""
     for thread in numba.prange(n_threads):
         counts = np.zeros((n_users, N_CODES), dtype=np.int32)
@@ -71,7 +71,7 @@ def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  #
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _search_group(group, counts, rows, contexts, queries, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _search_group(group, counts, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     users, as_of, offsets, context_movies, context_codes, group_folds = contexts
     order, starts, query_movies, own_rows, mean_gaps = queries
@@ -97,7 +97,7 @@ def _search_group(group, counts, rows, contexts, queries, found):  # type: ignor
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _rank_candidates(query, movie, own, user, cut, fold, counts, rows, mean_gap, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _rank_candidates(query, movie, own, user, cut, fold, counts, rows, mean_gap, found):  # type: ignore[no-untyped-def]
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     best_users, best_codes, best_distances, best_closenesses, best_common = found
     distances = np.empty(N_NEIGHBOURS, dtype=np.int64)

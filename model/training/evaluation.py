@@ -70,7 +70,9 @@ def predict_test(
     predicted = {}
     views = view_history(history)
     for name, trained in networks.items():
-        table = compute_features(history, views, contexts, queries, search=search, names=trained.feature_names)
+        table = compute_features(
+            history, views, contexts, queries, search=search, names=trained.feature_names
+        )
         predicted[name] = predict_queries(trained.network, table.matrix, contexts, queries)
     return predicted, np.diff(contexts.offsets)[queries.groups]
 

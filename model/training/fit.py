@@ -66,7 +66,9 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
     row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
     row_movies = np.repeat(np.arange(history.n_movies, dtype=np.int32), np.diff(history.movie_offsets))
     folds = assign_folds(row_users, history.user_movies, n_folds=training.n_folds, seed=training.seed)
-    movie_row_folds = assign_folds(history.movie_users, row_movies, n_folds=training.n_folds, seed=training.seed)
+    movie_row_folds = assign_folds(
+        history.movie_users, row_movies, n_folds=training.n_folds, seed=training.seed
+    )
     n_chosen = min(training.n_folds, ceil(training.head_rows * training.n_folds / history.n_ratings))
     chosen = range(n_chosen)
     rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, rng=rng)
@@ -103,7 +105,9 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     base = float(history.user_codes.mean() * HALF_STAR)
     inputs = prepared.features[:, columns]
     heads = _fit_heads(inputs, torch.full((len(inputs),), base), history, prepared, config, folder / "seed")
-    network = RatingNetwork(encoder=None, heads=heads, base=base, low=history.scale.low, high=history.scale.high)
+    network = RatingNetwork(
+        encoder=None, heads=heads, base=base, low=history.scale.low, high=history.scale.high
+    )
     return TrainedNetwork(network.eval(), config, names)
 
 
@@ -132,11 +136,15 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
                 for field in dataclasses.fields(rows.queries)
             },
         )
-        means[asked], spreads[asked] = encode_queries(UserEncoder.from_posterior(posterior), rows.contexts, queries)
+        means[asked], spreads[asked] = encode_queries(
+            UserEncoder.from_posterior(posterior), rows.contexts, queries
+        )
     inputs = join_inputs(prepared.features, means, spreads)
     heads = _fit_heads(inputs, means, history, prepared, config, folder / "full")
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
-    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=history.scale.low, high=history.scale.high)
+    network = RatingNetwork(
+        encoder=encoder, heads=heads, base=0.0, low=history.scale.low, high=history.scale.high
+    )
     return TrainedNetwork(network.eval(), config, feature_names("full"))
 
 
@@ -167,7 +175,9 @@ def _sample(
             on_step=show,
         )
     unfinished = path.with_suffix(".unfinished.npz")
-    np.savez(unfinished, **{field.name: getattr(posterior, field.name) for field in dataclasses.fields(Posterior)})
+    np.savez(
+        unfinished, **{field.name: getattr(posterior, field.name) for field in dataclasses.fields(Posterior)}
+    )
     unfinished.rename(path)
     return posterior
 

@@ -54,7 +54,12 @@ def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed
 
 
 def build_fold_rows(
-    history: History, folds: NDArray[np.int8], movie_row_folds: NDArray[np.int8], *, chosen: range, rng: np.random.Generator
+    history: History,
+    folds: NDArray[np.int8],
+    movie_row_folds: NDArray[np.int8],
+    *,
+    chosen: range,
+    rng: np.random.Generator,
 ) -> FoldRows:
     """Collect the rows of some folds with contexts and views from the other folds.
 
@@ -77,13 +82,17 @@ def build_fold_rows(
             (np.arange(len(group_users)), keep),
             (thinned, _draw_keep_shares(history, group_users[thinned], rng)),
         ):
-            parts.append(_FoldPart(history, row_users, held_out, group_users[copy], keep_share, rng, view, fold))
-    histograms = np.stack(
-        [
-            count_codes(row_movies[movie_row_folds != fold], history.movie_codes[movie_row_folds != fold], history.n_movies)
-            for fold in chosen
-        ]
-    )
+            parts.append(
+                _FoldPart(history, row_users, held_out, group_users[copy], keep_share, rng, view, fold)
+            )
+    histograms = np.stack([
+        count_codes(
+            row_movies[movie_row_folds != fold],
+            history.movie_codes[movie_row_folds != fold],
+            history.n_movies,
+        )
+        for fold in chosen
+    ])
     first_groups = np.cumsum([0, *(len(part.users) for part in parts)])
     lengths = np.concatenate([part.lengths for part in parts])
     context_rows = np.concatenate([part.context_rows for part in parts])
@@ -102,7 +111,9 @@ def build_fold_rows(
         ),
         group_folds=np.concatenate([np.full(len(part.users), part.fold, dtype=np.int8) for part in parts]),
         queries=Queries(
-            groups=np.concatenate([part.query_groups + first for part, first in zip(parts, first_groups, strict=False)]),
+            groups=np.concatenate([
+                part.query_groups + first for part, first in zip(parts, first_groups, strict=False)
+            ]),
             movies=movies,
             eras=history.movie_eras[movies],
             own_codes=np.zeros(len(query_rows), dtype=np.uint8),
@@ -113,10 +124,10 @@ def build_fold_rows(
 
 
 def _draw_keep_shares(history: History, users: UserIndexes, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the share of each context to keep: lengths evenly spread on a logarithmic scale, nothing included."""
+    """Draw the share of each context to keep: lengths spread evenly on a logarithmic scale, from nothing."""
     lengths = np.diff(history.user_offsets)[users]
     wanted = np.exp(rng.random(len(users)) * np.log1p(lengths)) - 1
-    wanted[wanted < 0.5] = 0.0  # noqa: PLR2004 - half a rating rounds to none
+    wanted[wanted < 0.5] = 0.0
     return np.minimum(wanted / np.maximum(lengths, 1), 1.0)
 
 

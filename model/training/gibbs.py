@@ -104,7 +104,9 @@ def sample_posterior(
             kept_user_means.append(user_mean)
             kept_precisions.append(user_precision)
             kept_noise.append(noise_precision)
-        squares = _sum_squared_errors(data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users)
+        squares = _sum_squared_errors(
+            data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users
+        )
         noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + squares / 2))
         if on_step is not None:
             on_step(done, n_rounds)

@@ -61,7 +61,9 @@ class HeadDataModule(pl.LightningDataModule):
         dataset = TensorDataset(rows.inputs, rows.bases, rows.stars)
         # whole batches are indexed at once: collating single rows would take most of the time
         sampler = torch.utils.data.BatchSampler(
-            torch.utils.data.RandomSampler(dataset) if shuffle else torch.utils.data.SequentialSampler(dataset),
+            torch.utils.data.RandomSampler(dataset)
+            if shuffle
+            else torch.utils.data.SequentialSampler(dataset),
             batch_size=batch_size,
             drop_last=False,
         )
@@ -121,4 +123,10 @@ class HeadModule(pl.LightningModule):
 
 def compute_rmse(predicted: Tensor, stars: Tensor) -> Tensor:
     """The RMSE over the last dimension, stars; its gradient stays finite where every error is zero."""
-    return nn.functional.mse_loss(predicted, stars.expand_as(predicted), reduction="none").mean(-1).add(1e-12).sqrt()
+    return (
+        nn.functional
+        .mse_loss(predicted, stars.expand_as(predicted), reduction="none")
+        .mean(-1)
+        .add(1e-12)
+        .sqrt()
+    )

@@ -6,10 +6,13 @@ without parameters of their own, and one without history gets the prior's mean. 
 RMSE to correct the encoder with the neighbour, era and count features.
 """
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 from model.training.gibbs import Posterior
+
 
 class UserEncoder(nn.Module):
     """Predicts from a user's context: posterior mean of the user's vector, dotted with the movie's.
@@ -55,7 +58,12 @@ class UserEncoder(nn.Module):
         )
 
     def forward(
-        self, context_movies: Tensor, context_stars: Tensor, context_weights: Tensor, users: Tensor, movies: Tensor
+        self,
+        context_movies: Tensor,
+        context_stars: Tensor,
+        context_weights: Tensor,
+        users: Tensor,
+        movies: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Encode n_users contexts and predict n_queries ratings from them.
 
@@ -79,7 +87,9 @@ class UserEncoder(nn.Module):
         people = solve_positive_definite(matrix, right)[..., 0]  # (samples, n_users, width)
         asked = self.table[:, movies]  # (samples, n_queries, width)
         chosen = people[:, users]
-        members = self.overall_mean + asked[..., 0] + chosen[..., 0] + (asked[..., 1:] * chosen[..., 1:]).sum(-1)
+        members = (
+            self.overall_mean + asked[..., 0] + chosen[..., 0] + (asked[..., 1:] * chosen[..., 1:]).sum(-1)
+        )
         mean = members.mean(0)
         spread = ((members - mean) ** 2).mean(0).sqrt()
         return mean, spread
@@ -126,7 +136,8 @@ class Heads(nn.Module):
         self.register_buffer("deviations", deviations)
         sizes = (len(means), hidden_size, hidden_size, 1)
         self.weights = nn.ParameterList(
-            torch.randn(n_heads, fan_in, fan_out) / fan_in**0.5 for fan_in, fan_out in zip(sizes, sizes[1:], strict=False)
+            torch.randn(n_heads, fan_in, fan_out) / fan_in**0.5
+            for fan_in, fan_out in itertools.pairwise(sizes)
         )
         self.biases = nn.ParameterList(torch.zeros(n_heads, 1, fan_out) for fan_out in sizes[1:])
         with torch.no_grad():
@@ -154,7 +165,9 @@ class RatingNetwork(nn.Module):
         high: highest rating of the scale, stars.
     """
 
-    def __init__(self, *, encoder: UserEncoder | None, heads: Heads, base: float, low: float, high: float) -> None:
+    def __init__(
+        self, *, encoder: UserEncoder | None, heads: Heads, base: float, low: float, high: float
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.heads = heads

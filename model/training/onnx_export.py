@@ -19,7 +19,7 @@ from model.batches import INPUT_NAMES, batch_contexts
 from model.bundle import HISTORY, NETWORK, write_bundle
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
-from model.history import NO_CUT, History
+from model.history import History
 from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader
 from model.store import read_history, read_movies, write_history
@@ -65,7 +65,9 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         ArtifactIncompatibleError: if torch and onnxruntime differ by more than `TOLERANCE`.
     """
     if not is_run(run):
-        raise ArtifactMissingError(f"{run} is not a finished run: expected {METRICS} and a checkpoint in it; run train.py")
+        raise ArtifactMissingError(
+            f"{run} is not a finished run: expected {METRICS} and a checkpoint in it; run train.py"
+        )
     trained = read_checkpoint(run)
     history = read_history(run / HISTORY)
     movies = read_movies(run / HISTORY, history)
@@ -79,14 +81,19 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         difference, predicted = compare_with_torch(folder / NETWORK, trained, history, queries)
         if not difference <= TOLERANCE:
             raise ArtifactIncompatibleError(
-                f"onnxruntime and torch differ by {difference:.2e} stars on {len(queries)} rows: expected at most {TOLERANCE}"
+                f"onnxruntime and torch differ by {difference:.2e} stars on {len(queries)} rows: "
+                f"expected at most {TOLERANCE}"
             )
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "data_fingerprint": metrics["data_fingerprint"],
             "features": trained.config.training.features,
             "feature_names": list(trained.feature_names),
-            "rating_scale": {"low": history.scale.low, "high": history.scale.high, "step": history.scale.step},
+            "rating_scale": {
+                "low": history.scale.low,
+                "high": history.scale.high,
+                "step": history.scale.step,
+            },
             "opset": OPSET,
             "training_config": trained.config.to_json(),
             "metrics": metrics,
@@ -139,7 +146,9 @@ def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Qu
     """Real rows to compare on: known pairs, a new user, an unknown movie, and ratings in the request."""
     rows = rng.choice(history.n_ratings, size=min(N_PARITY_ROWS, history.n_ratings), replace=False)
     users = np.searchsorted(history.user_offsets, rows, side="right") - 1
-    pairs = zip(history.user_ids[users].tolist(), history.movie_ids[history.user_movies[rows]].tolist(), strict=True)
+    pairs = zip(
+        history.user_ids[users].tolist(), history.movie_ids[history.user_movies[rows]].tolist(), strict=True
+    )
     queries = [Query(user_id=user, movie_id=movie) for user, movie in pairs]
     stranger, nothing = int(history.user_ids.max()) + 1, int(history.movie_ids.max()) + 1
     first = queries[0]

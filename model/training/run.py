@@ -31,7 +31,12 @@ Say = Callable[[str], None]
 
 
 def train_run(
-    ratings: Ratings, config: RunConfig, output: Path, *, truth: SyntheticTruth | None = None, say: Say = print
+    ratings: Ratings,
+    config: RunConfig,
+    output: Path,
+    *,
+    truth: SyntheticTruth | None = None,
+    say: Say = print,
 ) -> dict[str, Any]:
     """Train, measure on the held-out rows, and write the run folder.
 
@@ -52,14 +57,17 @@ def train_run(
         ArtifactError: if `output` holds something that is not a run.
     """
     if output.exists() and not is_run(output) and (not output.is_dir() or any(output.iterdir())):
-        raise ArtifactError(f"{output} is there and is not a run: expected a new folder, an empty one or a run")
+        raise ArtifactError(
+            f"{output} is there and is not a run: expected a new folder, an empty one or a run"
+        )
     split = apply_split(ratings, parse_split(config.training.split), seed=config.training.seed)
     history = build_history(split.train)
     fingerprint = fingerprint_ratings(split.train)
     work = output.parent / f".{output.name}-{_digest(json.dumps(config.to_json()), fingerprint)}"
+    n_rated = int((np.diff(history.movie_offsets) > 0).sum())
     say(
-        f"training on {len(split.train):,} ratings of {history.n_users:,} users and "
-        f"{int((np.diff(history.movie_offsets) > 0).sum()):,} movies; {len(split.test):,} held out ({config.training.split})"
+        f"training on {len(split.train):,} ratings of {history.n_users:,} users and {n_rated:,} movies; "
+        f"{len(split.test):,} held out ({config.training.split})"
     )
     if work.exists():
         say("resuming an interrupted run")
