@@ -83,7 +83,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     file = path / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactMissingError(
             f"there is no bundle at {path}: {file} is missing; run export.py"
@@ -95,6 +95,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ArtifactIncompatibleError(f"{file} has format version {version}: expected {FORMAT_VERSION}")
     if absent := sorted(REQUIRED_KEYS - set(manifest)):
         raise ArtifactIncompatibleError(f"{file} is incomplete: {', '.join(absent)} missing")
+    if not isinstance(manifest["files"], dict) or NETWORK not in manifest["files"]:
+        raise ArtifactIncompatibleError(f"{file} is damaged: its list of files is not one of a bundle")
     return manifest
 
 

@@ -178,7 +178,7 @@ def _user_statistics(
     has_own = own_rows >= 0
     asked = queries.eras.astype(np.int64) % n_columns
 
-    def sum_by_era(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sum_by_era(values: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sum a column over each query's context, all of it and of its era; the movie itself left out."""
         n_cells = contexts.n_groups * n_columns
         table = np.bincount(cells, values, minlength=n_cells).reshape(-1, n_columns)

@@ -60,7 +60,8 @@ def encode_stars(stars: NDArray[np.float32]) -> Codes:
     >>> encode_stars(np.array([0.5, 4.0], dtype=np.float32)).tolist()
     [1, 8]
     """
-    return np.rint(stars / HALF_STAR).astype(np.uint8)
+    codes: Codes = np.rint(stars / HALF_STAR).astype(np.uint8)
+    return codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +161,13 @@ def build_history(ratings: Ratings) -> History:
     Raises:
         DataError: if a rated movie is missing from the catalogue.
     """
-    user_ids, users = np.unique(ratings.user_ids, return_inverse=True)
+    user_ids, inverse = np.unique(ratings.user_ids, return_inverse=True)
+    users: UserIndexes = inverse.astype(np.int32)
     movie_ids = ratings.movies.movie_ids
     movies = _find(movie_ids, ratings.movie_ids)
     if np.any(movies == UNKNOWN):
         missing = ratings.movie_ids[movies == UNKNOWN][0]
         raise DataError(f"movie {missing} has ratings but is not in the catalogue")
-    users = users.astype(np.int32)
     codes = encode_stars(ratings.stars)
     by_user = np.argsort(users, kind="stable")
     by_movie = np.argsort(movies, kind="stable")

@@ -45,7 +45,8 @@ class Neighbours:
     @property
     def counts(self) -> NDArray[np.int64]:
         """(n_queries,) how many of the four are real: neighbour_count."""
-        return (self.users != UNKNOWN).sum(axis=1)
+        counts: NDArray[np.int64] = (self.users != UNKNOWN).sum(axis=1)
+        return counts
 
 
 NeighbourSearch = Callable[[Views, Contexts, Queries], Neighbours]

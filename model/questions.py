@@ -94,9 +94,9 @@ class QueryReader:
         for place, query in enumerate(asked):
             user, movie, view = int(users[place]), int(movies[place]), int(order[place])
             rows = history.user_rows(user, int(cuts[place]))
-            own = np.flatnonzero(history.user_movies[rows] == movie) if movie != UNKNOWN else ()
-            if len(own):
-                own_codes[place] = history.user_codes[rows][own[0]]
+            if movie != UNKNOWN:
+                # the sum is the one rating, or nothing
+                own_codes[place] = history.user_codes[rows][history.user_movies[rows] == movie].sum()
             numbers[place] = groups.find(query, user, movie, view, int(cuts[place]))
         return VisibleQueries(
             views=self._build_views(days.tolist()),

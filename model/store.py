@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ def read_history(folder: Path) -> History:
         raise ArtifactIncompatibleError(
             f"{folder / _SCALE_FILE} does not hold a rating scale: {error}"
         ) from error
-    return History(scale=scale, **{name: _map(folder, name) for name in ARRAYS})
+    arrays: dict[str, Any] = {name: _map(folder, name) for name in ARRAYS}
+    return History(scale=scale, **arrays)
 
 
 def read_movies(folder: Path, history: History) -> Movies:

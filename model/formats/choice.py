@@ -89,8 +89,7 @@ def choose_rating_files(source: Source, *, needs_rating: bool = True) -> RatingF
         raise DataError(
             f"{source.label}: holds {len(data_sets)} different rating files ({names}); give one of them"
         )
-    members = sorted((member for member, _ in data_sets[0]), key=lambda member: member.numeric_key)
-    return RatingFiles(members, data_sets[0][0][1], sniffed)
+    return RatingFiles([member for member, _ in data_sets[0]], data_sets[0][0][1], sniffed)
 
 
 def choose_movie_file(source: Source, files: RatingFiles) -> tuple[Member, Layout] | None:

@@ -115,7 +115,7 @@ _BY_LINES = tuple(
         (r"[0-9]+::(?:(?!::).)+::(?:(?!::).)*", MOVIES_DAT),
         (r"[0-9]+\|[^|]*\|(?:[0-9]{2}-[a-z]{3}-[0-9]{4})?\|.*", U_ITEM),
         (rf"{_INT},{_NUMBER},{_DATE}|{_INT}:", PRIZE_RATINGS),
-        (r"[0-9]+,(?:[0-9]{4}|NULL),.*", PRIZE_TITLES),
+        (r"[0-9]+,(?:(?:18|19|20)[0-9]{2}|NULL),.*", PRIZE_TITLES),
     )
 )
 _BY_NAME = {
@@ -163,10 +163,12 @@ def recognise(lines: Sequence[str]) -> Layout | None:
         return None
     if _HEADING.fullmatch(lines[0]):
         return _recognise_grouped(lines)
+    if header := _recognise_header(lines[0]):
+        return header
     for pattern, layout in _BY_LINES:
         if 2 * sum(pattern.fullmatch(line) is not None for line in lines) >= len(lines):
             return layout
-    return _recognise_header(lines[0])
+    return None
 
 
 def _recognise_grouped(lines: Sequence[str]) -> Layout:

@@ -79,7 +79,7 @@ class Source:
     label: str
     """The path, for messages."""
     members: list[Member]
-    """The files: one, those of a folder, or those of an archive."""
+    """The files: one, those of a folder, or those of an archive; by name, numbers in it by value."""
     neighbours: list[Member]
     """The other files of the folder, where the path is a single file."""
     open_inner: Callable[[Member], list[Member]]
@@ -121,6 +121,7 @@ def open_source(path: Path) -> Generator[Source, None, None]:
             raise DataError(
                 f"{path}: {'not a' if path.exists() else 'no such'} file, folder or archive of ratings"
             )
+        members.sort(key=lambda member: member.numeric_key)
         yield Source(label=str(path), members=members, neighbours=neighbours, open_inner=open_inner)
 
 

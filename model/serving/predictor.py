@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from model.history import ERA_NAMES, NO_ERA, UNKNOWN, History
 from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
 from model.table import HALF_STAR, RatingScale
-from model.views import Contexts, Queries, Views
 
 # onnxruntime's official builds send telemetry unless this is set before the import
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -136,22 +136,19 @@ class Predictor:
 
     def _compute_features(self, visible: VisibleQueries) -> FeatureTable:
         history = self._bundle.history
-
-        def search(views: Views, contexts: Contexts, queries: Queries):  # ruff: ignore[missing-return-type-private-function] - the engine's own type
-            return find_neighbours(history, views, contexts, queries)
-
         return compute_features(
             history,
             visible.views,
             visible.contexts,
             visible.queries,
-            search=search,
+            search=partial(find_neighbours, history),
             names=self._feature_names,
         )
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
         if self._inputs == {"features"}:
-            return self._session.run(None, {"features": features})[0]
+            alone: NDArray[np.float32] = self._session.run(None, {"features": features})[0]
+            return alone
         predicted = np.empty(len(features), dtype=np.float32)
         for batch in batch_contexts(visible.contexts, visible.queries):
             feeds = {name: getattr(batch, name) for name in INPUT_NAMES[1:]}

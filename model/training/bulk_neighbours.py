@@ -61,7 +61,7 @@ def build_bulk_search(
     return search
 
 
-@numba.njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(parallel=True, cache=True)
 def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""
     for thread in numba.prange(n_threads):
@@ -70,7 +70,7 @@ def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  #
             _search_group(busy[place], counts, rows, contexts, queries, found)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _search_group(group, counts, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     users, as_of, offsets, context_movies, context_codes, group_folds = contexts
@@ -88,7 +88,7 @@ def _search_group(group, counts, rows, contexts, queries, found):  # type: ignor
         movie = query_movies[query]
         if movie == UNKNOWN:
             continue
-        own = np.int64(context_codes[own_rows[query]]) if own_rows[query] >= 0 else 0
+        own = np.int64(context_codes[own_rows[query]]) if own_rows[query] >= 0 else np.int64(0)
         _rank_candidates(query, movie, own, users[group], cut, fold, counts, rows, mean_gaps[query], found)
     for place in range(offsets[group], offsets[group + 1]):
         movie = context_movies[place]
@@ -96,7 +96,7 @@ def _search_group(group, counts, rows, contexts, queries, found):  # type: ignor
             counts[movie_users[row], :] = 0
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _rank_candidates(query, movie, own, user, cut, fold, counts, rows, mean_gap, found):  # type: ignore[no-untyped-def]
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     best_users, best_codes, best_distances, best_closenesses, best_common = found

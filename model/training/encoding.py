@@ -47,7 +47,8 @@ def predict_queries(
     """
     columns = torch.from_numpy(features)
     if network.encoder is None:
-        return network(columns).numpy()
+        alone: NDArray[np.float32] = network(columns).numpy()
+        return alone
     predicted = torch.empty(len(queries))
     for rows, batch in _batches(contexts, queries):
         predicted[rows] = network(columns[rows], *batch)

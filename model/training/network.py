@@ -190,7 +190,8 @@ class RatingNetwork(nn.Module):
         else:
             mean, spread = self.encoder(*contexts)
             members = mean + self.heads(join_inputs(features, mean, spread))
-        return members.mean(0).clamp(self.low, self.high)
+        mean_of_heads: Tensor = members.mean(0)
+        return mean_of_heads.clamp(self.low, self.high)
 
 
 def join_inputs(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:

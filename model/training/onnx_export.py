@@ -1,19 +1,18 @@
 """From a finished run to a bundle: the network as ONNX, proven equal to torch on real rows."""
 
 import importlib.metadata
-import io
 import json
+import logging
 import os
 import warnings
-from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from model.batches import INPUT_NAMES, batch_contexts
 from model.bundle import HISTORY, NETWORK, write_bundle
@@ -26,6 +25,7 @@ from model.store import read_history, read_movies, write_history
 from model.table import HALF_STAR
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import predict_queries
+from model.training.network import RatingNetwork
 from model.training.run import METRICS, is_run
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
@@ -39,15 +39,6 @@ TOLERANCE = 1e-4
 N_PARITY_ROWS = 500
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pytorch-lightning", "torch")
-_OUTPUT = "rating"
-_DYNAMIC = {
-    "features": {0: "n_queries"},
-    "context_movies": {0: "n_users", 1: "length"},
-    "context_stars": {0: "n_users", 1: "length"},
-    "context_weights": {0: "n_users", 1: "length"},
-    "users": {0: "n_queries"},
-    "movies": {0: "n_queries"},
-}
 
 
 def export_run(run: Path, output: Path) -> dict[str, Any]:
@@ -109,37 +100,49 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
     return write_bundle(output, write_files)
 
 
-def write_network(path: Path, network: nn.Module, *, n_features: int) -> None:
-    """Write a network as ONNX, with every first axis dynamic.
+def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> None:
+    """Write a network as ONNX; numbers of queries, users and context ratings stay open.
 
     Args:
         path: the file.
-        network: a `RatingNetwork`.
+        network: what to write.
         n_features: columns of its feature matrix.
     """
     n_queries, n_users, length = 3, 2, 5
-    examples = {
-        "features": torch.zeros(n_queries, n_features),
-        "context_movies": torch.zeros(n_users, length, dtype=torch.int64),
-        "context_stars": torch.ones(n_users, length),
-        "context_weights": torch.ones(n_users, length),
-        "users": torch.zeros(n_queries, dtype=torch.int64),
-        "movies": torch.zeros(n_queries, dtype=torch.int64),
-    }
-    names = INPUT_NAMES if getattr(network, "encoder", None) is not None else INPUT_NAMES[:1]
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        # the exporter warns about itself, and reports its progress with emoji
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            tuple(examples[name] for name in names),
-            path,
-            input_names=list(names),
-            output_names=[_OUTPUT],
-            opset_version=OPSET,
-            dynamo=False,
-            dynamic_axes={**{name: _DYNAMIC[name] for name in names}, _OUTPUT: {0: "n_queries"}},
+    queries, users, ratings = (torch.export.Dim(name) for name in ("n_queries", "n_users", "length"))
+    examples: tuple[torch.Tensor, ...] = (torch.zeros(n_queries, n_features),)
+    shapes: dict[str, Any] = {"features": {0: queries}, "contexts": ()}
+    if network.encoder is not None:
+        examples += (
+            torch.zeros(n_users, length, dtype=torch.int64),
+            torch.ones(n_users, length),
+            torch.ones(n_users, length),
+            torch.zeros(n_queries, dtype=torch.int64),
+            torch.zeros(n_queries, dtype=torch.int64),
         )
+        context = {0: users, 1: ratings}
+        shapes["contexts"] = (context, context, context, {0: queries}, {0: queries})
+    # the exporter looks for optional packages and warns about its own internals
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                examples,
+                path,
+                input_names=list(INPUT_NAMES[: len(examples)]),
+                output_names=["rating"],
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes=shapes,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        registration.setLevel(level)
 
 
 def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Query]:
@@ -174,9 +177,13 @@ def compare_with_torch(
     """
     visible = QueryReader(history).read(queries)
     table = compute_features(
-        history, visible.views, visible.contexts, visible.queries,
-        search=lambda *question: find_neighbours(history, *question), names=trained.feature_names,
-    )  # fmt: skip
+        history,
+        visible.views,
+        visible.contexts,
+        visible.queries,
+        search=partial(find_neighbours, history),
+        names=trained.feature_names,
+    )
     ours = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     if len(session.get_inputs()) == 1:

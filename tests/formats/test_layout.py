@@ -75,7 +75,7 @@ def test_recognise_trusts_the_header_when_rows_look_like_another_format() -> Non
     ],
 )
 def test_recognise_reads_column_names_when_there_is_a_header(header: str, names: str) -> None:
-    """Columns are recognised by name, whatever their order, case and underscores; a timestamp beats a date."""
+    """Columns are recognised by name, in any order and case; a timestamp beats a date."""
     found = recognise([header])
     assert found is not None
     assert [column.value.replace(" ", "_") for column in found.columns] == names.split()
