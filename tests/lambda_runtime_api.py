@@ -2,6 +2,7 @@
 
 import json
 import queue
+import subprocess
 import threading
 import time
 import uuid
@@ -56,17 +57,24 @@ class RuntimeApi:
         self._thread.join()
         self._server.server_close()
 
-    def invoke(self, event: object) -> Answer:
+    def invoke(self, event: object, *, runtime: "subprocess.Popen[bytes]") -> Answer:
         """Hand out one event and wait for its answer.
 
+        Args:
+            event: the event.
+            runtime: the process that is to answer.
+
         Raises:
-            TimeoutError: if none comes.
+            TimeoutError: if no answer comes, or the process has ended.
         """
         self._events.put((str(uuid.uuid4()), json.dumps(event).encode()))
-        try:
-            return self._answers.get(timeout=PATIENCE)
-        except queue.Empty:
-            raise TimeoutError(f"no answer from the runtime in {PATIENCE} s") from None
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and runtime.poll() is None:
+            try:
+                return self._answers.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        raise TimeoutError(f"no answer from the runtime, whose exit status is {runtime.poll()}")
 
     def _build_handler(self) -> type[BaseHTTPRequestHandler]:
         api = self

@@ -58,7 +58,7 @@ def read_rows(members: Iterable[Member], layout: Layout, *, block_bytes: int = B
     movie = 0
     for batch in _batches(members, layout, block_bytes):
         parsed = None
-        # Below its first line a file of `movie:` lines would silently continue the one before it.
+        # Joined, a file that starts without a `movie:` line would silently continue the one before it.
         if not layout.is_grouped or all(_is_heading(p) for p in batch if p.first_line == 1):
             parsed = parse_block(b"".join(piece.text for piece in batch), layout, movie)
         if parsed is not None:

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ FUNCTION = {
 }
 
 
+Invoke = Callable[[str], Answer]
+
+
 @pytest.fixture(scope="module")
-def runtime(bundle_path: Path) -> Iterator[RuntimeApi]:
-    """The Runtime API with `awslambdaric` behind it, which has imported the handler once for all tests here."""
+def invoke(bundle_path: Path) -> Iterator[Invoke]:
+    """Sends a recorded event to `awslambdaric`, which imports the handler once for all tests here."""
     with RuntimeApi() as api:
         process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", "handler.handler"],
@@ -39,15 +43,15 @@ def runtime(bundle_path: Path) -> Iterator[RuntimeApi]:
             },
         )
         try:
-            yield api
+            yield partial(invoke_recorded, api, process)
         finally:
             process.kill()
             process.wait(timeout=30)
 
 
-def invoke(runtime: RuntimeApi, name: str) -> Answer:
+def invoke_recorded(api: RuntimeApi, process: subprocess.Popen[bytes], name: str) -> Answer:
     """Send a recorded event; the handler must not have raised."""
-    answer = runtime.invoke(json.loads((EVENTS / f"{name}.json").read_text()))
+    answer = api.invoke(json.loads((EVENTS / f"{name}.json").read_text()), runtime=process)
     assert answer.kind == "response", answer.payload
     return answer
 
@@ -61,47 +65,47 @@ def check_prediction(prediction: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "name", ["api_gateway_rest", "api_gateway_http", "api_gateway_http_stage", "function_url", "alb"]
 )
-def test_runtime_answers_with_an_http_response_when_the_event_is_http(runtime: RuntimeApi, name: str) -> None:
+def test_runtime_answers_with_an_http_response_when_the_event_is_http(invoke: Invoke, name: str) -> None:
     """Each gateway's event gets a 200 with the invocation's own id."""
-    answer = invoke(runtime, name)
+    answer = invoke(name)
     assert answer.payload["statusCode"] == 200, answer.payload
     assert answer.payload["headers"]["x-request-id"] == answer.request_id
     check_prediction(json.loads(answer.payload["body"]))
 
 
-def test_runtime_answers_with_the_prediction_when_invoked_directly(runtime: RuntimeApi) -> None:
+def test_runtime_answers_with_the_prediction_when_invoked_directly(invoke: Invoke) -> None:
     """A direct invocation gets the prediction itself."""
-    check_prediction(invoke(runtime, "direct").payload)
+    check_prediction(invoke("direct").payload)
 
 
-def test_runtime_answers_with_the_rating_when_invoked_with_the_original_body(runtime: RuntimeApi) -> None:
+def test_runtime_answers_with_the_rating_when_invoked_with_the_original_body(invoke: Invoke) -> None:
     """The original request gets its one field."""
-    assert invoke(runtime, "direct_original").payload.keys() == {"predicted_rating"}
+    assert invoke("direct_original").payload.keys() == {"predicted_rating"}
 
 
-def test_runtime_answers_each_request_when_invoked_with_many(runtime: RuntimeApi) -> None:
+def test_runtime_answers_each_request_when_invoked_with_many(invoke: Invoke) -> None:
     """A batch of three gets three predictions."""
-    predictions = invoke(runtime, "direct_batch").payload["predictions"]
+    predictions = invoke("direct_batch").payload["predictions"]
     assert len(predictions) == 3
     for prediction in predictions:
         check_prediction(prediction)
 
 
 @pytest.mark.parametrize("name", ["warm_up_eventbridge", "warm_up_plugin"])
-def test_runtime_answers_at_once_when_the_event_is_a_warm_up(runtime: RuntimeApi, name: str) -> None:
+def test_runtime_answers_at_once_when_the_event_is_a_warm_up(invoke: Invoke, name: str) -> None:
     """Warm-up events are answered without a prediction."""
-    assert invoke(runtime, name).payload == {"status": "warm"}
+    assert invoke(name).payload == {"status": "warm"}
 
 
-def test_runtime_answers_with_a_problem_when_the_event_is_unknown(runtime: RuntimeApi) -> None:
+def test_runtime_answers_with_a_problem_when_the_event_is_unknown(invoke: Invoke) -> None:
     """A queue's event comes back as a problem under the invocation's id, not as a crash."""
-    answer = invoke(runtime, "queue")
+    answer = invoke("queue")
     assert (answer.payload["status"], answer.payload["request_id"]) == (400, answer.request_id)
 
 
-def test_runtime_answers_in_milliseconds_when_warm(runtime: RuntimeApi) -> None:
+def test_runtime_answers_in_milliseconds_when_warm(invoke: Invoke) -> None:
     """The fastest of ten warm predictions takes well under a tenth of a second, HTTP and runtime included."""
-    assert min(invoke(runtime, "api_gateway_http").seconds for _ in range(10)) < 0.1
+    assert min(invoke("api_gateway_http").seconds for _ in range(10)) < 0.1
 
 
 def test_runtime_reports_the_exit_when_the_bundle_is_missing(tmp_path: Path) -> None:
