@@ -6,16 +6,17 @@ The environment is read here and nowhere else: MODEL_BUNDLE names the bundle (de
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
 from model.bundle import load_bundle
-from model.cli import USER_ERROR
+from model.cli import USER_ERROR, Parser, run_command
 from model.errors import RatingModelError
 from model.serving.app import build_app
-from model.serving.events import LambdaEntry
+from model.serving.events import LambdaEntry, answer_file
 from model.serving.predictor import Predictor
 from model.serving.service import Service
 
@@ -27,26 +28,25 @@ def load_service(path: Path) -> Service:
 
     Args:
         path: the bundle's folder.
+
+    Raises:
+        SystemExit: if it cannot be served, after one line on standard error that says why.
     """
     try:
         bundle = load_bundle(path)
         return Service(Predictor(bundle), bundle.manifest)
     except RatingModelError as error:
-        _stop(path, error)
-
-
-def _stop(path: Path, error: RatingModelError) -> NoReturn:
-    # Leaving here instead of raising spares the reader the server's own traceback; Lambda logs the line too.
-    sys.stderr.write(
-        f"handler: error: {error} (MODEL_BUNDLE is {path}; "
-        "`python train.py` and then `python export.py` write a bundle to artifacts/bundle)\n"
-    )
-    raise SystemExit(USER_ERROR)
+        # Leaving instead of raising spares the reader the server's own traceback; Lambda logs the line too.
+        sys.stderr.write(
+            f"handler: error: {error} (MODEL_BUNDLE is {path}; "
+            "`python train.py` and then `python export.py` write a bundle to artifacts/bundle)\n"
+        )
+        raise SystemExit(USER_ERROR) from error
 
 
 service = load_service(Path(os.environ.get("MODEL_BUNDLE") or DEFAULT_BUNDLE))
 app = build_app(service)
-_answer = LambdaEntry(app, service)
+_entry = LambdaEntry(app, service)
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
@@ -59,4 +59,20 @@ def handler(event: object, context: object) -> dict[str, Any]:
     Returns:
         An HTTP response as the event's gateway expects it, or the answer to a direct invocation.
     """
-    return _answer(event, context)
+    return _entry(event, context)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Answer the event in a JSON file as Lambda would be answered: one line of JSON.
+
+    Args:
+        argv: the arguments after the program's name.
+    """
+    parser = Parser(prog="handler.py", description="Answer one Lambda event as the function would.")
+    parser.add_argument("event", type=Path, help="a JSON file, such as tests/events/direct.json")
+    event_file = parser.parse_args(argv).event
+    return run_command(lambda: answer_file(event_file, handler), prog="handler.py")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_run import TINY_CONFIG, TINY_DATA
+
+from model.generation import build_synthetic
+from model.table import Ratings
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -20,3 +24,29 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"{REAL_DATA} is absent")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_ratings() -> Ratings:
+    """1,200 made-up ratings."""
+    return build_synthetic(TINY_DATA)[0]
+
+
+@pytest.fixture(scope="session")
+def run_path(tiny_ratings: Ratings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of `TINY_CONFIG`; read it, never change it."""
+    from model.training.run import train_run  # a machine that only serves has no torch
+
+    path = tmp_path_factory.mktemp("trained") / "run"
+    train_run(tiny_ratings, TINY_CONFIG, path, truth=build_synthetic(TINY_DATA)[1], say=lambda line: None)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle_path(run_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of that run; read it, never change it."""
+    from model.training.onnx_export import export_run
+
+    path = tmp_path_factory.mktemp("exported") / "bundle"
+    export_run(run_path, path)
+    return path

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile and replays it without a container engine: a folder for the image, a fresh environment for Python."""
+"""Reads a Dockerfile and replays it without a container engine, in a folder and a fresh environment."""
 
 import json
 import os
@@ -82,7 +82,11 @@ class Replay:
             shutil.copy(source, target)
 
     def _run(self, command: str) -> None:
-        environment = {**os.environ, **self.environment, "PATH": f"{self.binaries}{os.pathsep}{os.environ['PATH']}"}
+        environment = {
+            **os.environ,
+            **self.environment,
+            "PATH": f"{self.binaries}{os.pathsep}{os.environ['PATH']}",
+        }
         finished = subprocess.run(
             ["sh", "-c", command],
             cwd=self.task_root,

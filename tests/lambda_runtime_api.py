@@ -14,6 +14,7 @@ from typing import Any, Self
 PATIENCE = 60
 """Seconds until an event without an answer is given up."""
 
+FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:recommender"
 PREFIX = "/2018-06-01/runtime"
 
 
@@ -57,7 +58,7 @@ class RuntimeApi:
         self._thread.join()
         self._server.server_close()
 
-    def invoke(self, event: object, *, runtime: "subprocess.Popen[bytes]") -> Answer:
+    def invoke(self, event: object, *, runtime: subprocess.Popen[bytes]) -> Answer:
         """Hand out one event and wait for its answer.
 
         Args:
@@ -81,6 +82,9 @@ class RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = (
+                -1
+            )  # head and body in one packet: in two, the second waits 40 ms for an acknowledgement
 
             def do_GET(self) -> None:
                 assert self.path == f"{PREFIX}/invocation/next"
@@ -93,7 +97,7 @@ class RuntimeApi:
                 headers = {
                     "Lambda-Runtime-Aws-Request-Id": request_id,
                     "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1_000) + 30_000),
-                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-west-1:123456789012:function:recommender",
+                    "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
                     "Lambda-Runtime-Trace-Id": "Root=1-5e66d96f-7491f09xmpl79d18acf3d050;Sampled=0",
                     "Content-Type": "application/json",
                 }
@@ -115,7 +119,7 @@ class RuntimeApi:
                 self.end_headers()
                 self.wfile.write(payload)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: object) -> None:  # ruff: ignore[builtin-argument-shadowing]
                 """Stay quiet."""
 
         return Handler

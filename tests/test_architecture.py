@@ -65,7 +65,7 @@ def test_commands_are_imported_by_nobody_when_read() -> None:
 
 
 def test_serving_imports_no_training_package_when_started() -> None:
-    """Everything that handler.py imports, in a fresh interpreter, brings in no package of the training extra."""
+    """All that handler.py imports, in a fresh interpreter, brings in no package of the training extra."""
     code = """
 import ast, importlib, json, sys
 for node in ast.parse(open("handler.py").read()).body:

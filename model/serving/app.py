@@ -60,7 +60,7 @@ def build_app(service: Service) -> FastAPI:
 
     @app.get("/v1/model", summary="The card of the model that is served")
     async def read_model_card() -> dict[str, object]:
-        return dict(service.manifest)
+        return service.card
 
     @app.get("/health/live", summary="Is the process alive?")
     async def read_liveness() -> Liveness:

@@ -7,16 +7,19 @@ anything else                                                      a problem tha
 """
 
 import asyncio
+import json
 import logging
+import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from mangum import Mangum
 from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from model.errors import PredictionError
+from model.errors import DataError, PredictionError
 from model.serving import problems
 from model.serving.middleware import REQUEST_ID_HEADER, choose_request_id
 from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
@@ -105,6 +108,23 @@ class LambdaEntry:
         if stage and public_path.startswith(f"/{stage}/"):
             scope["root_path"] = f"/{stage}"
         await self._app(scope, receive, send)
+
+
+def answer_file(path: Path, handler: Callable[[object, object], dict[str, Any]]) -> None:
+    """Answer the event in a file and write the answer to standard output, as one line of JSON.
+
+    Args:
+        path: a JSON file.
+        handler: answers it; is given no context.
+
+    Raises:
+        DataError: if the file is not JSON.
+    """
+    try:
+        event = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    sys.stdout.write(json.dumps(handler(event, None)) + "\n")
 
 
 def _is_http(event: Mapping[str, Any]) -> bool:

@@ -59,7 +59,8 @@ class Service:
 
     def __init__(self, predictor: Predicts, manifest: Mapping[str, object]) -> None:
         self._predictor = predictor
-        self.manifest = manifest
+        self.card = {name: value for name, value in manifest.items() if name != "self_test"}
+        """What may be told about the model: the manifest without its self-test, which names a user."""
         self.self_test_rating = predictor.self_test().predicted_rating
 
     def predict_original(self, request: OriginalRequest) -> OriginalAnswer:

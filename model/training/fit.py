@@ -222,6 +222,8 @@ def _fit_heads(
         # the rows are in memory: worker processes would only copy them
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        # Lightning 2.6 flattens its data loaders through a class that torch 2.13 deprecates
+        warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         trainer = pl.Trainer(
             accelerator=config.training.accelerator,
             devices=1,

@@ -1,4 +1,4 @@
-"""The container image without a container engine: its Dockerfile read, and replayed into a fresh environment."""
+"""The container image, without a container engine: its Dockerfile read and replayed."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from dockerfile import Replay, list_copied, read_steps
 from fresh_python import ROOT, run_fresh
 
 LARGEST_ZIP = 262_144_000
-"""Bytes that Lambda allows a function unzipped; an image may have more, but a zip is then no longer an option."""
+"""Bytes that Lambda allows a function unzipped; an image may have more, a zip may not."""
 
 PYTHONS = ("3.13", "3.12")
 """The image's own Python, and the next best."""
@@ -25,10 +26,16 @@ def find_python() -> str:
     """An interpreter as close to the image's as there is: by name, from pyenv's folder, else this one."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     for version in PYTHONS:
-        found = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"versions/{version}*/bin/python")))]
+        found = [
+            shutil.which(f"python{version}"),
+            *map(str, sorted(pyenv.glob(f"versions/{version}*/bin/python"))),
+        ]
         for candidate in filter(None, found):
             # A pyenv shim may be there for a version that is not switched on: it exits with an error.
-            if subprocess.run([candidate, "-c", ""], capture_output=True, check=False, timeout=60).returncode == 0:
+            if (
+                subprocess.run([candidate, "-c", ""], capture_output=True, check=False, timeout=60).returncode
+                == 0
+            ):
                 return candidate
     return sys.executable
 
@@ -49,13 +56,15 @@ import ast, importlib, json, sys
 for node in ast.parse(open("handler.py").read()).body:
     if isinstance(node, ast.ImportFrom):
         importlib.import_module(node.module)
-names = [name for name in sys.modules if name.partition(".")[0] == "model" and not name.startswith("model.serving")]
-print(json.dumps([sys.modules[name].__file__ for name in names]))
+print(json.dumps([module.__file__ for name, module in sys.modules.items()
+                  if name.partition(".")[0] == "model" and not name.startswith("model.serving")]))
 """
     finished = run_fresh(code)
     assert finished.returncode == 0, finished.stderr
     loaded = {Path(file).relative_to(ROOT).as_posix() for file in json.loads(finished.stdout)}
-    copied = {source for source in list_copied(STEPS) if source.startswith("model/") and source != "model/serving"}
+    copied = {
+        source for source in list_copied(STEPS) if source.startswith("model/") and source != "model/serving"
+    }
     assert copied == loaded
 
 
@@ -65,8 +74,12 @@ def test_image_context_holds_only_what_is_copied_when_sent() -> None:
     let_in = {line[1:] for line in lines if line.startswith("!")}
     copied = list_copied(STEPS)
     assert lines[0] == "*"
-    assert {name for name in let_in if not any(f"{source}/".startswith(f"{name}/") for source in copied)} == set()
-    assert {source for source in copied if not any(f"{source}/".startswith(f"{name}/") for name in let_in)} == set()
+    assert {
+        name for name in let_in if not any(f"{source}/".startswith(f"{name}/") for source in copied)
+    } == set()
+    assert {
+        source for source in copied if not any(f"{source}/".startswith(f"{name}/") for name in let_in)
+    } == set()
 
 
 def test_image_starts_from_the_lambda_base_and_leaves_root_when_built() -> None:
@@ -79,9 +92,22 @@ def test_image_starts_from_the_lambda_base_and_leaves_root_when_built() -> None:
 
 def test_constraints_pin_every_package_when_read() -> None:
     """The image installs exact versions only, and no address, path or option hides among them."""
-    lines = [line for line in (ROOT / "constraints" / "serve.txt").read_text().splitlines() if line[:1] != "#"]
-    assert {"numpy", "onnxruntime", "fastapi", "mangum", "uvicorn"} <= {line.partition("==")[0] for line in lines}
+    lines = [
+        line for line in (ROOT / "constraints" / "serve.txt").read_text().splitlines() if line[:1] != "#"
+    ]
+    assert {"numpy", "onnxruntime", "fastapi", "mangum", "uvicorn"} <= {
+        line.partition("==")[0] for line in lines
+    }
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+
+
+def test_constraints_are_what_the_tests_run_with_when_compared() -> None:
+    """What the image installs is what this environment, where everything else is tested, has installed."""
+    lines = [
+        line for line in (ROOT / "constraints" / "serve.txt").read_text().splitlines() if line[:1] != "#"
+    ]
+    pinned = dict(line.split("==") for line in lines)
+    assert {name: metadata.version(name) for name in pinned} == pinned
 
 
 REPORT = """
@@ -94,10 +120,11 @@ print(json.dumps({
     "answer": answer,
     "python": sys.version.split()[0],
     "import_seconds": loaded - start,
-    "installed": [name for name in ("torch", "pandas", "pytorch_lightning", "lightning", "sklearn", "onnx", "pytest")
+    "installed": [name for name in ("torch", "pandas", "pytorch_lightning", "sklearn", "onnx", "pytest")
                   if importlib.util.find_spec(name)],
     "training": importlib.util.find_spec("model.training") is not None,
-    "files": sorted({module.__file__ for name, module in sys.modules.items() if name.startswith(("model", "handler"))}),
+    "files": [module.__file__ for name, module in sys.modules.items()
+              if name.partition(".")[0] in {"model", "handler"}],
 }))
 """
 
@@ -106,7 +133,7 @@ print(json.dumps({
 def test_image_answers_and_stays_small_when_its_steps_are_replayed(
     tmp_path: Path, bundle_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the Dockerfile's steps alone: a direct invocation is answered, without training packages, under 250 MB."""
+    """From the Dockerfile's steps alone: an event is answered, without training packages, under 250 MB."""
     environment = tmp_path / "lang"
     subprocess.run([find_python(), "-m", "venv", str(environment)], check=True, timeout=300)
     replay = Replay(source=ROOT, task_root=tmp_path / "task", binaries=environment / "bin")
@@ -129,7 +156,7 @@ def test_image_answers_and_stays_small_when_its_steps_are_replayed(
     [packages] = environment.glob("lib/python3*/site-packages")
     n_bytes = measure(packages, without="pip") + measure(replay.task_root)  # the base image has its own pip
     with capsys.disabled():
-        print(
+        print(  # ruff: ignore[print] - the size is the report
             f"\nimage: {n_bytes / 1e6:.0f} MB unzipped on Python {report['python']}, "
             f"handler imported in {report['import_seconds']:.2f} s"
         )

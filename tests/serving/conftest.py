@@ -2,7 +2,7 @@
 
 import pytest
 from asgi_client import AsgiClient
-from fake_predictor import FakePredictor
+from fake_predictor import STRANGER, FakePredictor
 from fastapi import FastAPI
 
 from model.serving.app import build_app
@@ -18,7 +18,7 @@ def predictor() -> FakePredictor:
 @pytest.fixture
 def service(predictor: FakePredictor) -> Service:
     """The service around the fake predictor."""
-    return Service(predictor, {"format_version": 1})
+    return Service(predictor, {"format_version": 1, "self_test": {"user_id": STRANGER}})
 
 
 @pytest.fixture

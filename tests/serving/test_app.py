@@ -276,8 +276,8 @@ def test_health_tells_the_self_test_rating_when_ready(client: AsgiClient) -> Non
     assert client.get("/health/ready").json() == {"status": "ready", "self_test_rating": 3.25}
 
 
-def test_model_card_is_the_manifest_when_asked(client: AsgiClient) -> None:
-    """GET /v1/model answers with the bundle's manifest."""
+def test_model_card_leaves_out_the_user_when_asked(client: AsgiClient) -> None:
+    """GET /v1/model answers with the bundle's manifest, but not with the self-test, which names a user."""
     assert client.get("/v1/model").json() == {"format_version": 1}
 
 

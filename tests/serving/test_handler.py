@@ -25,9 +25,9 @@ class Watcher:
         if name == "onnxruntime":
             telemetry_switches.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
 
-OUTWARD = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg"}
+OUTWARD = {"socket." + call for call in ("connect", "getaddrinfo", "gethostbyname", "sendto", "sendmsg")}
 sys.meta_path.insert(0, Watcher)
-sys.addaudithook(lambda event, arguments: network.append(repr((event, arguments))) if event in OUTWARD else None)
+sys.addaudithook(lambda event, arguments: network.append(event) if event in OUTWARD else None)
 
 import handler
 
@@ -42,8 +42,11 @@ def find_internet_sockets():
             own.add(os.readlink("/proc/self/fd/" + descriptor))
         except FileNotFoundError:
             continue
-    tables = [line.split() for kind in ("tcp", "tcp6", "udp", "udp6") if os.path.exists("/proc/self/net/" + kind)
-              for line in open("/proc/self/net/" + kind).readlines()[1:]]
+    tables = []
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        if os.path.exists("/proc/self/net/" + kind):
+            with open("/proc/self/net/" + kind) as table:
+                tables += [line.split() for line in table.readlines()[1:]]
     return [fields[2] for fields in tables if f"socket:[{fields[9]}]" in own]
 
 print(json.dumps({
@@ -89,12 +92,56 @@ def test_handler_opens_no_connection_when_it_loads_and_predicts(report: dict[str
 def test_handler_imports_no_training_package_when_it_loads_and_predicts(report: dict[str, Any]) -> None:
     """Loading a real bundle and predicting needs none of torch, pandas, lightning and scikit-learn."""
     loaded = {name.partition(".")[0] for name in report["modules"]}
-    assert loaded.isdisjoint({"torch", "pandas", "lightning", "pytorch_lightning", "sklearn", "numba", "onnx"})
+    assert loaded.isdisjoint({
+        "torch",
+        "pandas",
+        "lightning",
+        "pytorch_lightning",
+        "sklearn",
+        "numba",
+        "onnx",
+    })
+
+
+def run_handler(event_file: Path, bundle_path: Path) -> subprocess.CompletedProcess[str]:
+    """`python handler.py FILE`."""
+    return subprocess.run(
+        [sys.executable, "handler.py", str(event_file)],
+        cwd=ROOT,
+        env={**os.environ, "MODEL_BUNDLE": str(bundle_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_handler_prints_the_answer_when_run_with_an_event(bundle_path: Path) -> None:
+    """`python handler.py EVENT` prints one line of JSON with the prediction in it."""
+    finished = run_handler(ROOT / "tests" / "events" / "api_gateway_http.json", bundle_path)
+    [line] = finished.stdout.splitlines()
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "predicted_rating" in json.loads(line)["body"]
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_handler_complains_in_one_line_when_the_event_cannot_be_read(
+    bundle_path: Path, tmp_path: Path, content: str | None
+) -> None:
+    """A missing file, and one that is not JSON, end with status 2 and the file's name."""
+    event_file = tmp_path / "event.json"
+    if content is not None:
+        event_file.write_text(content)
+    finished = run_handler(event_file, bundle_path)
+    [line] = finished.stderr.splitlines()
+    assert finished.returncode == 2
+    assert line.startswith("handler.py: error: ")
+    assert str(event_file) in line
 
 
 @pytest.mark.parametrize("command", [["-c", "import handler"], ["-m", "uvicorn", "handler:app"]])
 def test_handler_stops_with_one_line_when_the_bundle_is_missing(tmp_path: Path, command: list[str]) -> None:
-    """Without a bundle there is no traceback but a line with the bundle's name and the commands that write one."""
+    """Without a bundle there is one line, with its name and the commands that write one, and no traceback."""
     missing = tmp_path / "no-such-bundle"
     finished = subprocess.run(
         [sys.executable, *command],

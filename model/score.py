@@ -1,0 +1,270 @@
+"""Predict many pairs of user and movie at once, and measure the predictions where the ratings are known.
+
+python -m model.score --bundle BUNDLE --pairs FILE --output FILE                     uses everything known
+python -m model.score --bundle BUNDLE --pairs FILE --output FILE --as-of 2005-01-01  only what is older
+python -m model.score --bundle BUNDLE --pairs FILE --output FILE --rolling           on each row's own day
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.bundle import load_bundle
+from model.cli import Parser, run_command
+from model.dates import parse_day
+from model.errors import DataError
+from model.formats.pairs import Pairs, read_pairs
+from model.history import NO_CUT, UNKNOWN, History
+from model.metrics import rmse, score_by_history
+from model.serving.predictor import Predictor, Query
+
+PROG = "python -m model.score"
+COLUMNS = "user_id,movie_id,predicted_rating"
+"""The header of the output, unless the pairs ask for the Prize's submission format."""
+
+CHUNK_PAIRS = 2_048
+"""Pairs predicted at once: many enough to do a user's work once, few enough to stay in memory."""
+CHUNK_CUTS = 8
+"""Different days at once that cut the history: each takes a table of all movies."""
+
+
+def score_pairs(
+    predictor: Predictor, pairs: Pairs, cuts: NDArray[np.int32], *, show_progress: bool = False
+) -> NDArray[np.float32]:
+    """Predict every pair.
+
+    Args:
+        predictor: a loaded bundle.
+        pairs: whom and what to predict, known to the bundle or not.
+        cuts: (n_pairs,) each prediction uses ratings strictly before this day; `NO_CUT` uses all.
+        show_progress: whether to draw a progress bar on standard error, if that is a terminal.
+
+    Returns:
+        (n_pairs,) stars, in the order of the pairs.
+    """
+    predicted = np.empty(len(pairs), dtype=np.float32)
+    # neighbours in this order share a day's view of the history, and a user's gaps to everybody
+    order = np.lexsort((pairs.user_ids, cuts))
+    with tqdm(total=len(pairs), unit="pair", disable=None if show_progress else True) as bar:
+        for rows in _divide(order, cuts):
+            predicted[rows] = predictor.predict_ratings([
+                _build_query(pairs, cuts, row) for row in rows.tolist()
+            ])
+            bar.update(len(rows))
+    return predicted
+
+
+def count_known(history: History, pairs: Pairs, cuts: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Count the ratings of each pair's user that its prediction may use: the pair's own is not among them.
+
+    Args:
+        history: all known ratings.
+        pairs: whom and what to predict.
+        cuts: (n_pairs,) only ratings strictly before this day count.
+
+    Returns:
+        (n_pairs,) numbers of ratings; 0 for unknown users.
+    """
+    users, movies = history.find_users(pairs.user_ids), history.find_movies(pairs.movie_ids)
+    counts = np.empty(len(pairs), dtype=np.int64)
+    for place, (user, movie, cut) in enumerate(
+        zip(users.tolist(), movies.tolist(), cuts.tolist(), strict=True)
+    ):
+        counts[place] = np.count_nonzero(history.user_movies[history.user_rows(user, cut)] != movie)
+    return counts
+
+
+def write_predictions(path: Path, pairs: Pairs, predicted: NDArray[np.float32]) -> None:
+    """Write predictions: there whole afterwards, or not at all.
+
+    Args:
+        path: the file; replaced if it is there.
+        pairs: what was asked; says which of the two forms is written.
+        predicted: (n_pairs,) stars.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="ascii", newline="") as stream:
+            stream.writelines(
+                _format_submission(pairs, predicted)
+                if pairs.is_prize_query
+                else _format_csv(pairs, predicted)
+            )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see the module's docstring.
+
+    Args:
+        argv: the arguments, without the command's name; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    arguments = _build_parser().parse_args(argv)
+    return run_command(lambda: _run(arguments), prog=PROG)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Read, predict, write, and say how good it was."""
+    if not arguments.output.parent.is_dir() or arguments.output.is_dir():
+        raise DataError(f"{arguments.output}: cannot be written; expected a file in a folder that exists")
+    bundle = load_bundle(arguments.bundle)
+    predictor = Predictor(bundle)
+    predictor.self_test()
+    pairs = read_pairs(arguments.pairs)
+    cuts = _choose_cuts(arguments, pairs)
+    predicted = score_pairs(predictor, pairs, cuts, show_progress=True)
+    write_predictions(arguments.output, pairs, predicted)
+    report = _build_report(bundle.history, pairs, cuts, predicted)
+    if arguments.json:
+        print(json.dumps({**report, "output": str(arguments.output)}))
+    else:
+        print(f"{arguments.output}: {_format_report(report)}")
+
+
+def _choose_cuts(arguments: argparse.Namespace, pairs: Pairs) -> NDArray[np.int32]:
+    """The day that cuts the history of each pair, (n_pairs,)."""
+    if not arguments.rolling:
+        cut = NO_CUT if arguments.as_of is None else arguments.as_of
+        return np.full(len(pairs), cut, dtype=np.int32)
+    if pairs.days is None:
+        raise DataError(
+            f"{arguments.pairs}: --rolling needs the date of every row, and row 1 (user {pairs.user_ids[0]}, "
+            f"movie {pairs.movie_ids[0]}) has none: expected user_id,movie_id,date or a file with dates"
+        )
+    return pairs.days.astype(np.int32)
+
+
+def _divide(order: NDArray[np.int64], cuts: NDArray[np.int32]) -> Iterator[NDArray[np.int64]]:
+    """Divide rows into chunks.
+
+    Args:
+        order: (n,) row numbers, ascending by their cut.
+        cuts: (n,) the day that cuts each row.
+
+    Yields:
+        Row numbers: at most `CHUNK_PAIRS`, with at most `CHUNK_CUTS` different cuts.
+    """
+    ordered = cuts[order]
+    numbers = np.concatenate([[0], np.cumsum(np.diff(ordered) > 0)])  # 0, 1, ... for each different cut
+    start = 0
+    while start < len(order):
+        stop = min(start + CHUNK_PAIRS, int(np.searchsorted(numbers, numbers[start] + CHUNK_CUTS)))
+        yield order[start:stop]
+        start = stop
+
+
+def _build_query(pairs: Pairs, cuts: NDArray[np.int32], row: int) -> Query:
+    return Query(
+        movie_id=int(pairs.movie_ids[row]),
+        user_id=int(pairs.user_ids[row]),
+        day=None if pairs.days is None else int(pairs.days[row]),
+        as_of=None if cuts[row] == NO_CUT else int(cuts[row]),
+    )
+
+
+def _format_csv(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator[str]:
+    """Write one line a pair.
+
+    Yields:
+        The header, then `user,movie,stars`.
+    """
+    yield f"{COLUMNS}\n"
+    for user, movie, stars in zip(
+        pairs.user_ids.tolist(), pairs.movie_ids.tolist(), predicted.tolist(), strict=True
+    ):
+        yield f"{user},{movie},{stars:.4f}\n"
+
+
+def _format_submission(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator[str]:
+    """Write the Prize's submission format.
+
+    Yields:
+        `movie:` above the predictions of its users, one a line.
+    """
+    previous = None
+    for movie, stars in zip(pairs.movie_ids.tolist(), predicted.tolist(), strict=True):
+        if movie != previous:
+            yield f"{movie}:\n"
+            previous = movie
+        yield f"{stars:.4f}\n"
+
+
+def _build_report(
+    history: History, pairs: Pairs, cuts: NDArray[np.int32], predicted: NDArray[np.float32]
+) -> dict[str, Any]:
+    """What --json prints: how many pairs there were and, where their ratings are known, the error."""
+    report: dict[str, Any] = {
+        "pairs": len(pairs),
+        "unknown_users": int(np.count_nonzero(history.find_users(pairs.user_ids) == UNKNOWN)),
+        "unknown_movies": int(np.count_nonzero(history.find_movies(pairs.movie_ids) == UNKNOWN)),
+    }
+    if pairs.stars is not None:
+        lengths = count_known(history, pairs, cuts)
+        report["rmse"] = rmse(predicted, pairs.stars)
+        report["rmse_by_history_length"] = [
+            {"ratings_known": score.label, "rows": score.n_rows, "rmse": score.rmse}
+            for score in score_by_history(predicted, pairs.stars, lengths)
+        ]
+    return report
+
+
+def _format_report(report: dict[str, Any]) -> str:
+    """The report in words."""
+    summary = (
+        f"{report['pairs']:,} predictions, {report['unknown_users']:,} of them for users and "
+        f"{report['unknown_movies']:,} for movies that the bundle does not know"
+    )
+    if "rmse" not in report:
+        return summary
+    buckets = [bucket for bucket in report["rmse_by_history_length"] if bucket["rows"]]
+    return "\n".join([
+        summary,
+        f"RMSE {report['rmse']:.4f}; by ratings known of the user:",
+        *(
+            f"{bucket['ratings_known']:>8} {bucket['rmse']:.4f} {bucket['rows']:>12,} rows"
+            for bucket in buckets
+        ),
+    ])
+
+
+def _build_parser() -> Parser:
+    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser.add_argument("--bundle", type=Path, required=True, help="the folder that export.py wrote")
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        required=True,
+        help="user_id,movie_id[,date][,rating] as CSV, any rating file, or the Prize's probe or qualifying",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--json", action="store_true", help="print the report as JSON, and nothing else, on standard output"
+    )
+    history = parser.add_mutually_exclusive_group()
+    history.add_argument("--as-of", type=_day, metavar="DATE", help="use only ratings before this day")
+    history.add_argument("--rolling", action="store_true", help="use only ratings before each row's own date")
+    return parser
+
+
+def _day(text: str) -> int:
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

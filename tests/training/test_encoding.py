@@ -1,0 +1,115 @@
+"""Many contexts at once give what each gives alone."""
+
+import numpy as np
+import pytest
+import torch
+from builders import Rated, make_history
+
+from model.history import NO_CUT, History
+from model.training.encoding import encode_queries, predict_queries
+from model.training.gibbs import Posterior
+from model.training.network import Heads, RatingNetwork, UserEncoder
+from model.views import Contexts, Queries, build_user_contexts
+
+HISTORY = make_history([
+    *(Rated(1, movie, 1 + movie % 5) for movie in range(10, 16)),
+    Rated(2, 11, 4),
+    *(Rated(3, movie, 3) for movie in (10, 12)),
+])
+USERS = [0, 1, 2, -1]
+"""The last has no history."""
+ASKED = [(2, 3), (0, 0), (3, 1), (1, -1), (0, 5), (3, -1)]
+"""Group and movie index; -1 is a movie that the catalogue does not list."""
+
+
+def make_contexts(history: History) -> Contexts:
+    groups = len(USERS)
+    return build_user_contexts(
+        history,
+        np.array(USERS, dtype=np.int32),
+        np.full(groups, NO_CUT, dtype=np.int32),
+        np.zeros(groups, dtype=np.int64),
+    )
+
+
+def make_queries(asked: list[tuple[int, int]]) -> Queries:
+    n = len(asked)
+    return Queries(
+        groups=np.array([group for group, _ in asked], dtype=np.int64),
+        movies=np.array([movie for _, movie in asked], dtype=np.int32),
+        eras=np.zeros(n, dtype=np.int8),
+        own_codes=np.zeros(n, dtype=np.uint8),
+        days=np.zeros(n, dtype=np.int32),
+    )
+
+
+@pytest.fixture
+def encoder(rng: np.random.Generator) -> UserEncoder:
+    """Two random samples."""
+    return UserEncoder.from_posterior(
+        Posterior(
+            overall_mean=3.0,
+            movie_vectors=rng.normal(0, 0.5, (2, HISTORY.n_movies, 3)).astype(np.float32),
+            movie_means=rng.normal(0, 0.5, (2, 3)).astype(np.float32),
+            user_means=rng.normal(0, 0.5, (2, 3)).astype(np.float32),
+            user_precisions=np.stack([np.eye(3), 2 * np.eye(3)]).astype(np.float32),
+            noise_precisions=np.array([1.0, 2.0], dtype=np.float32),
+        )
+    )
+
+
+def encode_alone(encoder: UserEncoder, contexts: Contexts, group: int, movie: int) -> tuple[float, float]:
+    """One query without padding, straight through the encoder."""
+    rows = slice(int(contexts.offsets[group]), int(contexts.offsets[group + 1]))
+    mean, spread = encoder(
+        torch.from_numpy(contexts.movies[rows].astype(np.int64) + 1)[None],
+        torch.from_numpy(contexts.codes[rows] / np.float32(2))[None],
+        torch.ones(1, rows.stop - rows.start),
+        torch.tensor([0]),
+        torch.tensor([movie + 1]),
+    )
+    return mean.item(), spread.item()
+
+
+@pytest.mark.parametrize("chunk_ratings", [1, 8, 16_384])
+def test_encode_queries_equals_each_alone_when_contexts_are_batched(
+    encoder: UserEncoder, monkeypatch: pytest.MonkeyPatch, chunk_ratings: int
+) -> None:
+    """However many contexts share a batch, and however much is padded, each query gets its own answer."""
+    monkeypatch.setattr("model.batches.CHUNK_RATINGS", chunk_ratings)
+    contexts = make_contexts(HISTORY)
+    means, spreads = encode_queries(encoder, contexts, make_queries(ASKED))
+    expected = [encode_alone(encoder, contexts, group, movie) for group, movie in ASKED]
+    assert means.numpy() == pytest.approx([mean for mean, _ in expected], abs=1e-5)
+    assert spreads.numpy() == pytest.approx([spread for _, spread in expected], abs=1e-5)
+
+
+def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: UserEncoder) -> None:
+    """With a correction that is the feature itself, each row gets its own feature."""
+    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
+    with torch.no_grad():
+        heads.weights[0].copy_(torch.tensor([[[1.0], [0.0], [0.0]]]))
+        heads.weights[1].fill_(1.0)
+        heads.weights[2].fill_(1.0)
+    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=-100.0, high=100.0)
+    contexts, queries = make_contexts(HISTORY), make_queries(ASKED)
+    features = np.arange(len(ASKED), dtype=np.float32)[:, None] / 2
+    predicted = predict_queries(network, features, contexts, queries)
+
+    def silu(value: np.ndarray) -> np.ndarray:
+        return value / (1 + np.exp(-value))
+
+    means, _ = encode_queries(encoder, contexts, queries)
+    assert predicted == pytest.approx(means.numpy() + silu(silu(features[:, 0])), abs=1e-5)
+
+
+def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:
+    """The network of the seed features needs no contexts."""
+    heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
+    with torch.no_grad():
+        heads.biases[2].fill_(0.5)
+    network = RatingNetwork(encoder=None, heads=heads, base=3.0, low=1.0, high=5.0)
+    predicted = predict_queries(
+        network, np.zeros((2, 1), dtype=np.float32), make_contexts(HISTORY), make_queries(ASKED[:2])
+    )
+    assert predicted.tolist() == [3.5, 3.5]

@@ -1,0 +1,190 @@
+"""The sampler: every conditional against its closed form, and what it learns."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.generation import SyntheticConfig, build_synthetic
+from model.history import build_history
+from model.metrics import rmse
+from model.table import HALF_STAR, Ratings
+from model.training.baselines import predict_baselines
+from model.training.encoding import encode_queries
+from model.training.evaluation import build_test_queries
+from model.training.gibbs import (
+    PRIOR_STRENGTH,
+    Observations,
+    Posterior,
+    _sample_hyperparameters,
+    _sample_vectors,
+    _sum_squared_errors,
+    sample_posterior,
+)
+from model.training.network import UserEncoder
+
+MEAN = 3.0
+NOISE = 2.5
+OTHERS = np.array([[0.5, 1.0, -0.4], [-0.2, 0.3, 0.8], [0.1, -0.7, 0.2]])
+"""Bias and two tastes of each of three raters."""
+STARS = np.array([4.0, 2.0, 5.0])
+PRECISION = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
+PRIOR_MEAN = np.array([0.2, -0.1, 0.4])
+
+
+def condition(rated: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of a vector given the first raters: Bayesian linear regression, the textbook way."""
+    regressors = np.column_stack([np.ones(rated), OTHERS[:rated, 1:]])
+    residuals = STARS[:rated] - MEAN - OTHERS[:rated, 0]
+    covariance = np.linalg.inv(PRECISION + NOISE * regressors.T @ regressors)
+    return covariance @ (PRECISION @ PRIOR_MEAN + NOISE * regressors.T @ residuals), covariance
+
+
+def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One vector for each row of the normals, all of them rated by the same first raters."""
+    n = len(normals)
+    vectors = np.empty((n, 3))
+    _sample_vectors(
+        np.arange(n + 1, dtype=np.int64) * rated,
+        np.tile(np.arange(rated, dtype=np.int32), n),
+        np.tile(STARS[:rated], n),
+        MEAN,
+        OTHERS,
+        vectors,
+        PRECISION @ PRIOR_MEAN,
+        PRECISION,
+        NOISE,
+        normals,
+    )
+    return vectors
+
+
+def observe(ratings: Ratings) -> Observations:
+    """All ratings of a table, as the sampler takes them."""
+    history = build_history(ratings)
+    return Observations(
+        stars=history.user_codes * HALF_STAR,
+        user_offsets=history.user_offsets,
+        user_movies=history.user_movies,
+        movie_offsets=history.movie_offsets,
+        movie_users=history.movie_users,
+        movie_stars=history.movie_codes * HALF_STAR,
+    )
+
+
+def sample(ratings: Ratings, *, seed: int) -> Posterior:
+    """A few rounds."""
+    return sample_posterior(
+        observe(ratings), rank=2, n_burn_in=3, n_samples=2, thinning=2, rng=np.random.default_rng(seed)
+    )
+
+
+@pytest.mark.parametrize("rated", [0, 1, 3])
+def test_sample_vectors_gives_posterior_mean_when_noise_is_zero(rated: int) -> None:
+    """Without its random part a draw is the closed-form mean; without ratings that is the prior's."""
+    mean, _ = condition(rated)
+    assert draw(rated, np.zeros((1, 3)))[0] == pytest.approx(mean, abs=1e-9)
+    if rated == 0:
+        assert mean == pytest.approx(PRIOR_MEAN)
+
+
+@pytest.mark.parametrize("rated", [0, 1, 3])
+def test_sample_vectors_has_posterior_mean_and_covariance_when_drawn_often(
+    rated: int, rng: np.random.Generator
+) -> None:
+    """100,000 draws have the closed form's mean and covariance, within six standard errors."""
+    n = 100_000
+    mean, covariance = condition(rated)
+    drawn = draw(rated, rng.standard_normal((n, 3)))
+    spread = np.sqrt(np.diag(covariance))
+    assert np.all(np.abs(drawn.mean(axis=0) - mean) < 6 * spread / np.sqrt(n))
+    error = 6 * np.sqrt((np.outer(spread, spread) ** 2 + covariance**2) / n)
+    assert np.all(np.abs(np.cov(drawn.T) - covariance) < error)
+
+
+def test_sample_hyperparameters_has_normal_wishart_moments_when_drawn_often(rng: np.random.Generator) -> None:
+    """The mean of the precision is degrees of freedom times scale; that of the mean is the shrunken average."""
+    vectors = rng.normal(size=(6, 2)) @ np.array([[1.0, 0.4], [0.0, 0.7]]) + np.array([0.5, -1.0])
+    n = len(vectors)
+    average = vectors.mean(axis=0)
+    scatter = sum(np.outer(vector - average, vector - average) for vector in vectors)
+    shrunken = PRIOR_STRENGTH * n / (PRIOR_STRENGTH + n)
+    scale = np.linalg.inv(np.eye(2) + scatter + shrunken * np.outer(average, average))
+    freedom = 2 + n
+
+    drawn = [_sample_hyperparameters(vectors, rng) for _ in range(20_000)]
+    means, precisions = (np.stack(column) for column in zip(*drawn, strict=True))
+
+    assert precisions.mean(axis=0) == pytest.approx(freedom * scale, rel=0.03, abs=0.03)
+    assert means.mean(axis=0) == pytest.approx(vectors.sum(axis=0) / (PRIOR_STRENGTH + n), abs=0.02)
+    # Wishart: the variance of a diagonal entry is 2 x freedom x its scale squared
+    assert precisions.var(axis=0).diagonal() == pytest.approx(2 * freedom * scale.diagonal() ** 2, rel=0.06)
+
+
+def test_sum_squared_errors_equals_plain_loop_when_two_users_rate_two_movies() -> None:
+    """3 + 0.1 + 0.2 + 0.5 x 2 = 4.3 for 5 stars, and so on: 0.49 + 5.29 + 0.01."""
+    users = np.array([[0.1, 0.5], [-0.4, 1.0]])
+    movies = np.array([[0.2, 2.0], [0.0, -1.0]])
+    offsets, rated = np.array([0, 2, 3]), np.array([0, 1, 0], dtype=np.int32)
+    # predictions: 4.3, 3 + 0.1 - 0.5 = 2.6, 3 - 0.4 + 0.2 + 2 = 4.8
+    stars = np.array([5.0, 4.9, 4.9])
+    assert _sum_squared_errors(offsets, rated, stars, MEAN, movies, users) == pytest.approx(5.79)
+
+
+def test_sample_posterior_is_the_same_when_seed_is_the_same(tiny_ratings: Ratings) -> None:
+    """A seed decides everything, and another seed gives other vectors."""
+    first, second, other = (sample(tiny_ratings, seed=seed) for seed in (5, 5, 6))
+    assert np.array_equal(first.movie_vectors, second.movie_vectors)
+    assert np.array_equal(first.user_precisions, second.user_precisions)
+    assert not np.array_equal(first.movie_vectors, other.movie_vectors)
+
+
+def test_sample_posterior_keeps_every_thinned_sample_when_asked(tiny_ratings: Ratings) -> None:
+    """3 rounds of burn-in and 2 samples, 2 rounds apart, are 7 rounds, each reported."""
+    rounds: list[tuple[int, int]] = []
+    posterior = sample_posterior(
+        observe(tiny_ratings),
+        rank=2,
+        n_burn_in=3,
+        n_samples=2,
+        thinning=2,
+        rng=np.random.default_rng(5),
+        on_step=lambda done, total: rounds.append((done, total)),
+    )
+    assert rounds == [(done, 7) for done in range(1, 8)]
+    n_movies = len(tiny_ratings.movies)
+    assert posterior.movie_vectors.shape == (2, n_movies, 3)
+    assert posterior.user_means.shape == posterior.movie_means.shape == (2, 3)
+    assert posterior.user_precisions.shape == (2, 3, 3)
+    assert posterior.noise_precisions.shape == (2,)
+    assert posterior.overall_mean == pytest.approx(float(tiny_ratings.stars.mean()))
+    # the samples are different draws
+    assert not np.array_equal(posterior.movie_vectors[0], posterior.movie_vectors[1])
+
+
+def test_sample_posterior_survives_when_every_rating_is_the_same(tiny_ratings: Ratings) -> None:
+    """Ratings without any spread give finite vectors."""
+    same = dataclasses.replace(tiny_ratings, stars=np.full_like(tiny_ratings.stars, 4.0))
+    posterior = sample(same, seed=1)
+    assert np.isfinite(posterior.movie_vectors).all()
+    assert np.isfinite(posterior.noise_precisions).all()
+
+
+def test_posterior_beats_biases_when_tastes_are_planted(rng: np.random.Generator) -> None:
+    """On held-out ratings made of biases, two planted tastes and noise of 0.5 it is a quarter better."""
+    ratings, _ = build_synthetic(SyntheticConfig(n_users=150, n_movies=60, n_ratings=4_500, seed=2))
+    users, movies = (
+        np.unique(ids, return_inverse=True)[1] for ids in (ratings.user_ids, ratings.movie_ids)
+    )
+    tastes = (rng.normal(size=(150, 2))[users] * rng.normal(size=(60, 2))[movies]).sum(axis=1)
+    signal = 3.0 + rng.normal(0, 0.4, 150)[users] + rng.normal(0, 0.4, 60)[movies] + 0.7 * tastes
+    stars = np.clip(np.rint(2 * (signal + rng.normal(0, 0.5, len(ratings)))) / 2, 0.5, 5)
+    planted = dataclasses.replace(ratings, stars=stars.astype(np.float32))
+    is_test = rng.random(len(ratings)) < 0.1
+    train, test = planted.take(~is_test), planted.take(is_test)
+    history = build_history(train)
+    posterior = sample_posterior(observe(train), rank=3, n_burn_in=30, n_samples=20, thinning=2, rng=rng)
+    means, _ = encode_queries(UserEncoder.from_posterior(posterior), *build_test_queries(history, test))
+    biases = rmse(predict_baselines(history, test)["biases"], test.stars)
+    assert rmse(means.numpy(), test.stars) < 0.75 * biases

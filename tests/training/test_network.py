@@ -1,0 +1,227 @@
+"""The user encoder against its closed form in NumPy, the solver against LAPACK, and the heads."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from model.training.gibbs import Posterior
+from model.training.network import (
+    Heads,
+    RatingNetwork,
+    UserEncoder,
+    join_inputs,
+    solve_positive_definite,
+    standardise,
+)
+
+N_SAMPLES, N_MOVIES, WIDTH = 3, 6, 4
+
+
+def draw_precision(rng: np.random.Generator, *shape: int, width: int = WIDTH) -> NDArray[np.float32]:
+    """Symmetric positive definite matrices."""
+    root = rng.normal(size=(*shape, width, width))
+    return (root @ root.swapaxes(-1, -2) + np.eye(width)).astype(np.float32)
+
+
+@pytest.fixture
+def posterior(rng: np.random.Generator) -> Posterior:
+    """Three random samples of six movies."""
+    return Posterior(
+        overall_mean=3.5,
+        movie_vectors=rng.normal(0, 0.5, (N_SAMPLES, N_MOVIES, WIDTH)).astype(np.float32),
+        movie_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
+        user_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
+        user_precisions=draw_precision(rng, N_SAMPLES),
+        noise_precisions=np.array([0.5, 1.0, 2.0], dtype=np.float32),
+    )
+
+
+def predict_members(posterior: Posterior, context: dict[int, float], movie: int | None) -> list[float]:
+    """What each sample predicts, by the textbook: a regression of the residuals on (1, tastes).
+
+    Args:
+        posterior: the samples.
+        context: the user's ratings, by movie index.
+        movie: a movie index; None is the unknown movie.
+    """
+    members = []
+    for sample in range(N_SAMPLES):
+        vectors = posterior.movie_vectors[sample].astype(np.float64)
+        regressors = np.array([[1.0, *vectors[rated, 1:]] for rated in context]).reshape(-1, WIDTH)
+        residuals = np.array([stars - 3.5 - vectors[rated, 0] for rated, stars in context.items()])
+        precision = posterior.user_precisions[sample].astype(np.float64)
+        noise = float(posterior.noise_precisions[sample])
+        person = np.linalg.solve(
+            precision + noise * regressors.T @ regressors,
+            precision @ posterior.user_means[sample] + noise * regressors.T @ residuals,
+        )
+        asked = posterior.movie_means[sample] if movie is None else vectors[movie]
+        members.append(float(3.5 + asked[0] + person[0] + asked[1:] @ person[1:]))
+    return members
+
+
+def encode(
+    posterior: Posterior, context: list[tuple[int, float]], movies: list[int], *, padding: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Run the encoder on one user; rows of the movie table are movie indexes plus one, 0 is unknown."""
+    rows = [rated + 1 for rated, _ in context] + [3] * padding
+    stars = [given for _, given in context] + [99.0] * padding
+    weights = [1.0] * len(context) + [0.0] * padding
+    mean, spread = UserEncoder.from_posterior(posterior)(
+        torch.tensor([rows], dtype=torch.int64),
+        torch.tensor([stars]),
+        torch.tensor([weights]),
+        torch.zeros(len(movies), dtype=torch.int64),
+        torch.tensor(movies),
+    )
+    return mean.numpy(), spread.numpy()
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 16])
+def test_solver_equals_lapack_when_matrix_is_positive_definite(width: int, rng: np.random.Generator) -> None:
+    """The unrolled elimination gives what numpy.linalg.solve gives, for a whole batch of systems."""
+    matrix = draw_precision(rng, 2, 3, width=width).astype(np.float64)
+    right = rng.normal(size=(2, 3, width, 1))
+    solved = solve_positive_definite(torch.from_numpy(matrix), torch.from_numpy(right)).numpy()
+    assert solved == pytest.approx(np.linalg.solve(matrix, right), abs=1e-8)
+
+
+def test_solver_stays_accurate_when_single_precision_is_badly_conditioned(rng: np.random.Generator) -> None:
+    """A thousand ratings against a weak prior, in float32: within 1e-3 of the exact solution."""
+    regressors = rng.normal(size=(1000, 8))
+    matrix = np.eye(8) * 0.1 + 2 * regressors.T @ regressors
+    right = regressors.T @ rng.normal(size=(1000, 1))
+    solved = solve_positive_definite(torch.from_numpy(matrix).float(), torch.from_numpy(right).float())
+    assert solved.numpy() == pytest.approx(np.linalg.solve(matrix, right), abs=1e-3)
+
+
+@pytest.mark.parametrize("context", [{}, {2: 4.0}, {0: 1.0, 5: 5.0, 3: 2.0}])
+@pytest.mark.parametrize("movie", [None, 1, 5])
+def test_encoder_equals_closed_form_when_context_is_given(
+    posterior: Posterior, context: dict[int, float], movie: int | None
+) -> None:
+    """Mean and spread are those of the samples' closed forms, for known and unknown movies."""
+    members = predict_members(posterior, context, movie)
+    [mean], [spread] = encode(posterior, list(context.items()), [0 if movie is None else movie + 1])
+    assert mean == pytest.approx(np.mean(members), abs=1e-4)
+    assert spread == pytest.approx(np.std(members), abs=1e-4)
+
+
+def test_encoder_predicts_prior_mean_when_context_is_empty(posterior: Posterior) -> None:
+    """Without ratings a user is the prior's mean: overall mean + movie bias + μ · (1, tastes)."""
+    by_hand = [
+        3.5 + movie[0] + mean[0] + mean[1:] @ movie[1:]
+        for movie, mean in zip(posterior.movie_vectors[:, 4], posterior.user_means, strict=True)
+    ]
+    [mean], _ = encode(posterior, [], [5], padding=1)
+    assert mean == pytest.approx(np.mean(by_hand), abs=1e-4)
+
+
+@pytest.mark.parametrize("padding", [1, 7])
+def test_encoder_ignores_padding_when_its_weight_is_zero(posterior: Posterior, padding: int) -> None:
+    """Padding may hold any movie and any stars."""
+    context = [(0, 1.0), (5, 5.0), (3, 2.0)]
+    plain, plain_spread = encode(posterior, context, [2, 0])
+    padded, padded_spread = encode(posterior, context, [2, 0], padding=padding)
+    assert padded == pytest.approx(plain, abs=1e-5)
+    assert padded_spread == pytest.approx(plain_spread, abs=1e-5)
+
+
+def test_encoder_ignores_order_when_context_is_shuffled(posterior: Posterior) -> None:
+    """A context is a set."""
+    context = [(0, 1.0), (5, 5.0), (3, 2.0), (1, 4.0)]
+    forwards, _ = encode(posterior, context, [2, 3, 5])
+    backwards, _ = encode(posterior, context[::-1], [2, 3, 5])
+    assert forwards == pytest.approx(backwards, abs=1e-5)
+
+
+def test_encoder_keeps_users_apart_when_a_batch_has_two(posterior: Posterior) -> None:
+    """Each query reads the context that it names."""
+    encoder = UserEncoder.from_posterior(posterior)
+    mean, _ = encoder(
+        torch.tensor([[3, 1], [6, 0]]),
+        torch.tensor([[4.0, 1.0], [5.0, 0.0]]),
+        torch.tensor([[1.0, 1.0], [1.0, 0.0]]),
+        torch.tensor([1, 0, 1]),
+        torch.tensor([2, 2, 0]),
+    )
+    expected = [
+        np.mean(predict_members(posterior, {5: 5.0}, 1)),
+        np.mean(predict_members(posterior, {2: 4.0, 0: 1.0}, 1)),
+        np.mean(predict_members(posterior, {5: 5.0}, None)),
+    ]
+    assert mean.numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_heads_correct_nothing_when_untrained() -> None:
+    """Training starts from what is corrected, the same for every head."""
+    heads = Heads(torch.zeros(2), torch.ones(2), hidden_size=3, n_heads=4)
+    assert heads(torch.tensor([[1.0, -2.0], [0.0, 7.0], [3.0, 3.0]])).tolist() == [[0.0] * 3] * 4
+
+
+def test_heads_compute_two_silu_layers_when_weights_are_known() -> None:
+    """(6 - 2) / 4 = 1, silu(1) = 0.7311, silu(2 x 0.7311) = 1.1868, times 3, plus 0.5."""
+    heads = Heads(torch.tensor([2.0]), torch.tensor([4.0]), hidden_size=1, n_heads=1)
+    with torch.no_grad():
+        for weight, value in zip(heads.weights, (1.0, 2.0, 3.0), strict=True):
+            weight.fill_(value)
+        heads.biases[2].fill_(0.5)
+
+    def silu(value: float) -> float:
+        return float(value / (1 + np.exp(-value)))
+
+    assert heads(torch.tensor([[6.0]])).item() == pytest.approx(3 * silu(2 * silu(1.0)) + 0.5, abs=1e-5)
+    # five standard deviations above the mean is 22: beyond it nothing changes
+    assert heads(torch.tensor([[22.0]])).item() == heads(torch.tensor([[1e6]])).item()
+    assert heads(torch.tensor([[21.0]])).item() != heads(torch.tensor([[22.0]])).item()
+
+
+def test_standardise_gives_mean_and_deviation_when_columns_vary() -> None:
+    """Mean 2 and deviation 1 of (1, 3); a constant column gets deviation 1, so that it divides by nothing."""
+    means, deviations = standardise(torch.tensor([[1.0, 7.0], [3.0, 7.0]]))
+    assert means.tolist() == [2.0, 7.0]
+    assert deviations.tolist() == [1.0, 1.0]
+
+
+def test_join_inputs_appends_mean_and_spread_when_features_are_given() -> None:
+    """The encoder's two numbers are the last columns."""
+    joined = join_inputs(torch.tensor([[1.0, 2.0]]), torch.tensor([3.0]), torch.tensor([4.0]))
+    assert joined.tolist() == [[1.0, 2.0, 3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("corrections", "expected"), [((0.5, 1.5), 4.0), ((9.0, 0.0), 5.0), ((-9.0, 0.0), 1.0)]
+)
+def test_network_averages_heads_and_clips_when_there_is_no_encoder(
+    corrections: tuple[float, float], expected: float
+) -> None:
+    """Base 3 plus the mean of the heads' corrections, within 1 to 5."""
+    heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=2)
+    with torch.no_grad():
+        heads.biases[2].copy_(torch.tensor(corrections).reshape(2, 1, 1))
+    network = RatingNetwork(encoder=None, heads=heads, base=3.0, low=1.0, high=5.0)
+    assert network(torch.zeros(1, 1)).tolist() == [expected]
+
+
+def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) -> None:
+    """The heads' correction is added to the encoder's mean, not to the base."""
+    encoder = UserEncoder.from_posterior(posterior)
+    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
+    with torch.no_grad():
+        heads.biases[2].fill_(0.25)
+    network = RatingNetwork(encoder=encoder, heads=heads, base=99.0, low=-100.0, high=100.0)
+    context = (
+        torch.tensor([[3]]), torch.tensor([[4.0]]), torch.tensor([[1.0]]), torch.tensor([0]), torch.tensor([2])
+    )  # fmt: skip
+    mean = np.mean(predict_members(posterior, {2: 4.0}, 1))
+    assert network(torch.zeros(1, 1), *context).item() == pytest.approx(mean + 0.25, abs=1e-4)
+
+
+def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posterior) -> None:
+    """The encoder is fixed: none of its tables is a parameter."""
+    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
+    network = RatingNetwork(
+        encoder=UserEncoder.from_posterior(posterior), heads=heads, base=0.0, low=1.0, high=5.0
+    )
+    assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {"heads"}
