@@ -143,7 +143,8 @@ def worlds(draw: st.DrawFn) -> World:
     n_levels = draw(st.integers(1, n_codes))
     rows = tuple(
         Rated(
-            *pairs[place],
+            user=pairs[place][0],
+            movie=pairs[place][1],
             stars=scale.low + scale.step * float(rng.integers(n_codes - n_levels, n_codes)),
             day=int(rng.choice(DAYS)),
         )

@@ -38,7 +38,7 @@ def run_path(tiny_ratings: Ratings, tmp_path_factory: pytest.TempPathFactory) ->
     from model.training.run import train_run  # a machine that only serves has no torch
 
     path = tmp_path_factory.mktemp("trained") / "run"
-    train_run(tiny_ratings, TINY_CONFIG, path, truth=build_synthetic(TINY_DATA)[1], say=lambda line: None)
+    train_run(tiny_ratings, TINY_CONFIG, path, truth=build_synthetic(TINY_DATA)[1], say=lambda _line: None)
     return path
 
 

@@ -111,7 +111,11 @@ def _order_candidates(
 
 
 def _user_features(
-    visible: list[Rated], mine: Mapping[int, Fraction], years: Mapping[int, int], movie: int, overall: Fraction
+    visible: list[Rated],
+    mine: Mapping[int, Fraction],
+    years: Mapping[int, int],
+    movie: int,
+    overall: Fraction,
 ) -> dict[str, float]:
     """What the asking user's ratings of other movies say.
 

@@ -25,12 +25,12 @@ ROWS = [
     Rated(8, 200, 2, day=10),
     Rated(8, 500, 4, day=30),
 ]
-"""Two users, three movies; users 8 and 70 have indexes 0 and 1, movies 200, 500 and 900 indexes 0, 1 and 2."""
+"""Two users and three movies, out of order."""
 
 
 @pytest.fixture
 def history() -> History:
-    """The rows above; the catalogue also lists movie 600, of 1970, at index 2, which moves 900 to 3."""
+    """The rows above and movie 600: users 8 and 70 are 0 and 1, movies 200, 500, 600 and 900 are 0 to 3."""
     return make_history(ROWS, years={600: 1970, 900: 1989})
 
 
@@ -76,7 +76,9 @@ def test_user_rows_end_strictly_before_the_day_when_cut(history: History, as_of:
 
 
 @pytest.mark.parametrize(("as_of", "n_visible"), [(20, 0), (21, 1), (30, 1), (31, 2), (NO_CUT + 5, 2)])
-def test_movie_rows_end_strictly_before_the_day_when_cut(history: History, as_of: int, n_visible: int) -> None:
+def test_movie_rows_end_strictly_before_the_day_when_cut(
+    history: History, as_of: int, n_visible: int
+) -> None:
     """A rating of the day itself is not seen."""
     assert len(read_movie(history, 3, as_of)) == n_visible
 

@@ -88,9 +88,9 @@ def test_distance_leaves_asked_movie_out_when_user_rated_it() -> None:
 def test_closeness_is_shrunk_mean_gap_over_all_common_movies() -> None:
     """All four gaps count, not just the three smallest, and the population's mean gap counts five times.
 
-    Gaps of users 1 and 2: 0, 0, 0 and 2. The movies' pairs: movies 10 to 13 by users 1 and 2 (0, 0, 0, 2), movie
-    50 by users 2 and 3 (|3 - 5| = 2), so g0 = 4 / 5 = 0.8. User 2: (2 + 5 x 0.8) / (4 + 5) = 6 / 9. User 3 has
-    nothing in common: g0 = 0.8.
+    Gaps of users 1 and 2: 0, 0, 0 and 2. All pairs of ratings of a movie: those four, and users 2 and 3 on
+    movie 50 (|3 - 5| = 2), so g0 = 4 / 5 = 0.8. User 2: (2 + 5 x 0.8) / (4 + 5) = 6 / 9. User 3, with nothing
+    in common: g0 = 0.8.
     """
     assert CLOSENESS_SHRINKAGE == 5
     found = find_first([*rate(1, 5, 4, 3, 2, asked=None), *rate(2, 5, 4, 3, 4), Rated(3, ASKED, 5)])
@@ -140,8 +140,8 @@ def test_order_goes_by_more_common_movies_when_distance_and_closeness_tie() -> N
     """User 3 with four common movies comes before user 2 with three, at equal distance and closeness.
 
     All their gaps to user 1 are 1, so both are at distance 3. Pairs: users 1 and 2, three gaps of 1; 1 and 3,
-    four gaps of 1; 2 and 3, three gaps of 0 and |5 - 1| = 4 on the asked movie. So g0 = (3 + 4 + 4) / 11 = 1, and
-    the closeness is (3 + 5) / (3 + 5) = (4 + 5) / (4 + 5) = 1.
+    four gaps of 1; 2 and 3, three gaps of 0 and |5 - 1| = 4 on the asked movie. So g0 = (3 + 4 + 4) / 11 = 1,
+    and the closeness is (3 + 5) / (3 + 5) = (4 + 5) / (4 + 5) = 1.
     """
     found = find_first([
         *rate(1, 3, 3, 3, 3, asked=None),
@@ -255,7 +255,9 @@ def test_search_equals_plain_loops_when_ratings_are_random(world: World, as_of: 
         ).candidates[:4]
         found = list_neighbours(history, table.neighbours, row)
         assert [one[:3] + one[4:] for one in found] == [one[:3] + one[4:] for one in expected]
-        assert [one.closeness for one in found] == pytest.approx([one.closeness for one in expected], rel=1e-6)
+        assert [one.closeness for one in found] == pytest.approx(
+            [one.closeness for one in expected], rel=1e-6
+        )
 
 
 @given(world=worlds(), shuffle=st.randoms(use_true_random=False))
@@ -281,8 +283,8 @@ def test_search_ignores_the_future_when_it_is_added_changed_or_removed(
 ) -> None:
     """Whatever is rated on or after `as_of`, neighbours and all features stay exactly the same.
 
-    The future of one world is replaced by that of another: pairs added, changed and removed at once, movies and
-    users that only the future knows among them.
+    The future of one world is replaced by that of another: pairs added, changed and removed at once, with
+    movies and users that only the future knows.
     """
     past = [row for row in world.rows if row.day < as_of]
     taken = {(row.user, row.movie) for row in past}
@@ -297,5 +299,7 @@ def test_search_ignores_the_future_when_it_is_added_changed_or_removed(
     queries = [Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in all_pairs(world)]
     (_, first), (_, second) = ask(before, *queries), ask(after, *queries)
     for row in range(len(queries)):
-        assert list_neighbours(before, first.neighbours, row) == list_neighbours(after, second.neighbours, row)
+        assert list_neighbours(before, first.neighbours, row) == list_neighbours(
+            after, second.neighbours, row
+        )
     np.testing.assert_array_equal(first.matrix, second.matrix)

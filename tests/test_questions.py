@@ -58,7 +58,9 @@ def test_read_hides_own_rating_when_user_rated_the_movie(history: History) -> No
 
 def test_read_names_no_own_rating_when_it_is_not_before_as_of(history: History) -> None:
     """On its own day the rating is not in the view, so there is nothing to take out of it."""
-    visible = read(history, Query(movie_id=20, user_id=5, as_of=101), Query(movie_id=20, user_id=5, as_of=102))
+    visible = read(
+        history, Query(movie_id=20, user_id=5, as_of=101), Query(movie_id=20, user_id=5, as_of=102)
+    )
     assert visible.queries.own_codes.tolist() == [0, 4]
     assert context_of(visible, 0) == context_of(visible, 1) == {0: 8}
 
@@ -151,7 +153,7 @@ def test_read_gives_each_cut_its_own_view_when_they_differ(history: History) -> 
 
 
 def test_fold_in_is_the_context_when_there_is_no_user(history: History) -> None:
-    """The ratings of the request, in half stars; movie 99, which the catalogue does not list, tells nothing."""
+    """The ratings of the request, in half stars; movie 99 is not in the catalogue and tells nothing."""
     given = (KnownRating(20, 3), KnownRating(99, 5), KnownRating(10, 1))
     visible = read(history, Query(movie_id=40, ratings=given))
     assert context_of(visible) == {1: 6, 0: 2}

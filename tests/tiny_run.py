@@ -17,10 +17,11 @@ TINY_CONFIG = RunConfig(
     ),
 )
 
-TINY_FLAGS = (
-    "--rank 2 --n-samples 4 --hidden-size 4 --n-heads 2 --epochs 2 --n-folds 5 --head-rows 400 --burn-in 2 "
-    "--thinning 1 --batch-size 128 --accelerator cpu"
-).split()
+TINY_FLAGS = tuple(
+    f"--{name.replace('_', '-')}={value}"
+    for section in TINY_CONFIG.to_json().values()
+    for name, value in section.items()
+)
 """`TINY_CONFIG` as flags of train.py."""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features import compute_features
-from model.history import NO_CUT, UNKNOWN, History
+from model.history import NO_CUT, NO_ERA, UNKNOWN, History
 from model.metrics import rmse, score_by_history
 from model.table import Ratings
 from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
@@ -42,7 +42,7 @@ def build_test_queries(history: History, test: Ratings) -> tuple[Contexts, Queri
     return contexts, Queries(
         groups=groups.astype(np.int64),
         movies=movies,
-        eras=history.movie_eras[movies],
+        eras=np.where(movies == UNKNOWN, NO_ERA, history.movie_eras[movies]).astype(np.int8),
         own_codes=np.zeros(len(test), dtype=np.uint8),
         days=test.days.astype(np.int32),
     )

@@ -24,7 +24,7 @@ from model.training.encoding import encode_queries
 from model.training.folds import FoldRows, assign_folds, build_fold_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.module import VALIDATION_RMSE, HeadDataModule, HeadModule, HeadRows
-from model.training.network import Heads, RatingNetwork, UserEncoder, join_inputs, standardise
+from model.training.network import Heads, RatingNetwork, UserEncoder, compute_trust, join_inputs, standardise
 
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
@@ -104,7 +104,14 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     columns = [feature_names("full").index(name) for name in names]
     base = float(history.user_codes.mean() * HALF_STAR)
     inputs = prepared.features[:, columns]
-    heads = _fit_heads(inputs, torch.full((len(inputs),), base), history, prepared, config, folder / "seed")
+    bases, trusts = torch.full((len(inputs),), base), torch.ones(len(inputs))
+    heads = _fit_heads(
+        HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars)),
+        history,
+        prepared,
+        config,
+        folder / "seed",
+    )
     network = RatingNetwork(
         encoder=None, heads=heads, base=base, low=history.scale.low, high=history.scale.high
     )
@@ -140,7 +147,14 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
             UserEncoder.from_posterior(posterior), rows.contexts, queries
         )
     inputs = join_inputs(prepared.features, means, spreads)
-    heads = _fit_heads(inputs, means, history, prepared, config, folder / "full")
+    lengths = torch.from_numpy(np.diff(rows.contexts.offsets)[rows.queries.groups])
+    heads = _fit_heads(
+        HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars)),
+        history,
+        prepared,
+        config,
+        folder / "full",
+    )
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     network = RatingNetwork(
         encoder=encoder, heads=heads, base=0.0, low=history.scale.low, high=history.scale.high
@@ -198,8 +212,7 @@ def _collect_observations(history: History, prepared: PreparedRows, held_out: in
 
 
 def _fit_heads(
-    inputs: torch.Tensor,
-    bases: torch.Tensor,
+    rows: HeadRows,
     history: History,
     prepared: PreparedRows,
     config: RunConfig,
@@ -207,7 +220,6 @@ def _fit_heads(
 ) -> Heads:
     """Train heads with Lightning and return those of the best epoch."""
     torch.manual_seed(config.training.seed)
-    rows = HeadRows(inputs, bases, torch.from_numpy(prepared.rows.stars))
     training, validation = rows.take(~prepared.is_validation), rows.take(prepared.is_validation)
     heads = Heads(
         *standardise(training.inputs), hidden_size=config.network.hidden_size, n_heads=config.network.n_heads

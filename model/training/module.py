@@ -23,6 +23,8 @@ class HeadRows:
     """float32 (n, n_inputs)."""
     bases: Tensor
     """float32 (n,) what the heads correct, stars."""
+    trusts: Tensor
+    """float32 (n,) how far the correction is trusted, 0 to 1."""
     stars: Tensor
     """float32 (n,) actual ratings."""
 
@@ -32,7 +34,7 @@ class HeadRows:
         Args:
             rows: a mask or row numbers.
         """
-        return HeadRows(self.inputs[rows], self.bases[rows], self.stars[rows])
+        return HeadRows(self.inputs[rows], self.bases[rows], self.trusts[rows], self.stars[rows])
 
 
 class HeadDataModule(pl.LightningDataModule):
@@ -58,7 +60,7 @@ class HeadDataModule(pl.LightningDataModule):
 
     @staticmethod
     def _load(rows: HeadRows, *, batch_size: int, shuffle: bool) -> DataLoader[Any]:
-        dataset = TensorDataset(rows.inputs, rows.bases, rows.stars)
+        dataset = TensorDataset(rows.inputs, rows.bases, rows.trusts, rows.stars)
         # whole batches are indexed at once: collating single rows would take most of the time
         sampler = torch.utils.data.BatchSampler(
             torch.utils.data.RandomSampler(dataset)
@@ -88,17 +90,17 @@ class HeadModule(pl.LightningModule):
         self.save_hyperparameters(config.to_json())
         self._squares: list[Tensor] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> Tensor:
         """The mean over heads of each head's RMSE on the batch, stars."""
-        inputs, bases, stars = batch
-        loss = compute_rmse(bases + self.heads(inputs), stars).mean()
+        inputs, bases, trusts, stars = batch
+        loss = compute_rmse(bases + trusts * self.heads(inputs), stars).mean()
         self.log(TRAINING_RMSE, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(stars))
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> None:
         """Collect the squared errors of the averaged, clipped prediction."""
-        inputs, bases, stars = batch
-        predicted = (bases + self.heads(inputs)).mean(0).clamp(self.low, self.high)
+        inputs, bases, trusts, stars = batch
+        predicted = (bases + trusts * self.heads(inputs)).mean(0).clamp(self.low, self.high)
         self._squares.append((predicted - stars) ** 2)
 
     def on_validation_epoch_end(self) -> None:

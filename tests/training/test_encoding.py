@@ -93,14 +93,15 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
         heads.weights[2].fill_(1.0)
     network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=-100.0, high=100.0)
     contexts, queries = make_contexts(HISTORY), make_queries(ASKED)
-    features = np.arange(len(ASKED), dtype=np.float32)[:, None] / 2
+    features = np.arange(len(ASKED), dtype=np.float32)[:, None]
     predicted = predict_queries(network, features, contexts, queries)
 
-    def silu(value: np.ndarray) -> np.ndarray:
-        return value / (1 + np.exp(-value))
-
     means, _ = encode_queries(encoder, contexts, queries)
-    assert predicted == pytest.approx(means.numpy() + silu(silu(features[:, 0])), abs=1e-5)
+    # groups have 6, 1, 2 and no ratings; with n of them n / (n + 3) of the correction is applied
+    lengths = torch.tensor([{0: 6, 1: 1, 2: 2, 3: 0}[group] for group, _ in ASKED])
+    silu = torch.nn.functional.silu
+    expected = means + lengths / (lengths + 3) * silu(silu(torch.from_numpy(features[:, 0])))
+    assert predicted == pytest.approx(expected.numpy(), abs=1e-5)
 
 
 def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from model.generation import SyntheticConfig, build_synthetic
 from model.history import build_history
 from model.metrics import rmse
-from model.table import HALF_STAR, Ratings
+from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.encoding import encode_queries
 from model.training.evaluation import build_test_queries
 from model.training.gibbs import (
-    PRIOR_STRENGTH,
+    MEAN_STRENGTH,
+    SPREAD_STRENGTH,
     Observations,
     Posterior,
     _sample_hyperparameters,
@@ -34,7 +35,7 @@ PRIOR_MEAN = np.array([0.2, -0.1, 0.4])
 
 
 def condition(rated: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and covariance of a vector given the first raters: Bayesian linear regression, the textbook way."""
+    """Mean and covariance of a vector given the first raters: Bayesian linear regression by the book."""
     regressors = np.column_stack([np.ones(rated), OTHERS[:rated, 1:]])
     residuals = STARS[:rated] - MEAN - OTHERS[:rated, 0]
     covariance = np.linalg.inv(PRECISION + NOISE * regressors.T @ regressors)
@@ -64,12 +65,12 @@ def observe(ratings: Ratings) -> Observations:
     """All ratings of a table, as the sampler takes them."""
     history = build_history(ratings)
     return Observations(
-        stars=history.user_codes * HALF_STAR,
+        stars=history.user_codes.astype(np.float64) / 2,
         user_offsets=history.user_offsets,
         user_movies=history.user_movies,
         movie_offsets=history.movie_offsets,
         movie_users=history.movie_users,
-        movie_stars=history.movie_codes * HALF_STAR,
+        movie_stars=history.movie_codes.astype(np.float64) / 2,
     )
 
 
@@ -104,20 +105,24 @@ def test_sample_vectors_has_posterior_mean_and_covariance_when_drawn_often(
 
 
 def test_sample_hyperparameters_has_normal_wishart_moments_when_drawn_often(rng: np.random.Generator) -> None:
-    """The mean of the precision is degrees of freedom times scale; that of the mean is the shrunken average."""
+    """The precision's mean is degrees of freedom times scale; the mean's mean is the shrunken average."""
     vectors = rng.normal(size=(6, 2)) @ np.array([[1.0, 0.4], [0.0, 0.7]]) + np.array([0.5, -1.0])
     n = len(vectors)
+    variances = np.array([0.3, 0.1])
     average = vectors.mean(axis=0)
     scatter = sum(np.outer(vector - average, vector - average) for vector in vectors)
-    shrunken = PRIOR_STRENGTH * n / (PRIOR_STRENGTH + n)
-    scale = np.linalg.inv(np.eye(2) + scatter + shrunken * np.outer(average, average))
-    freedom = 2 + n
+    shrunken = MEAN_STRENGTH * n / (MEAN_STRENGTH + n)
+    prior_freedom = 2 + SPREAD_STRENGTH
+    scale = np.linalg.inv(
+        prior_freedom * np.diag(variances) + scatter + shrunken * np.outer(average, average)
+    )
+    freedom = prior_freedom + n
 
-    drawn = [_sample_hyperparameters(vectors, rng) for _ in range(20_000)]
+    drawn = [_sample_hyperparameters(vectors, variances, rng) for _ in range(20_000)]
     means, precisions = (np.stack(column) for column in zip(*drawn, strict=True))
 
     assert precisions.mean(axis=0) == pytest.approx(freedom * scale, rel=0.03, abs=0.03)
-    assert means.mean(axis=0) == pytest.approx(vectors.sum(axis=0) / (PRIOR_STRENGTH + n), abs=0.02)
+    assert means.mean(axis=0) == pytest.approx(vectors.sum(axis=0) / (MEAN_STRENGTH + n), abs=0.02)
     # Wishart: the variance of a diagonal entry is 2 x freedom x its scale squared
     assert precisions.var(axis=0).diagonal() == pytest.approx(2 * freedom * scale.diagonal() ** 2, rel=0.06)
 
@@ -174,9 +179,7 @@ def test_sample_posterior_survives_when_every_rating_is_the_same(tiny_ratings: R
 def test_posterior_beats_biases_when_tastes_are_planted(rng: np.random.Generator) -> None:
     """On held-out ratings made of biases, two planted tastes and noise of 0.5 it is a quarter better."""
     ratings, _ = build_synthetic(SyntheticConfig(n_users=150, n_movies=60, n_ratings=4_500, seed=2))
-    users, movies = (
-        np.unique(ids, return_inverse=True)[1] for ids in (ratings.user_ids, ratings.movie_ids)
-    )
+    users, movies = (np.unique(ids, return_inverse=True)[1] for ids in (ratings.user_ids, ratings.movie_ids))
     tastes = (rng.normal(size=(150, 2))[users] * rng.normal(size=(60, 2))[movies]).sum(axis=1)
     signal = 3.0 + rng.normal(0, 0.4, 150)[users] + rng.normal(0, 0.4, 60)[movies] + 0.7 * tastes
     stars = np.clip(np.rint(2 * (signal + rng.normal(0, 0.5, len(ratings)))) / 2, 0.5, 5)
