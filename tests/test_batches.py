@@ -10,7 +10,7 @@ from model.views import Contexts, Queries
 
 
 def make_contexts(lengths: list[int]) -> Contexts:
-    """Contexts of these lengths; the j-th rating of group i is of movie 7 i + j with code 1 + (i + j) % 10."""
+    """Contexts of these lengths; rating j of group i is of movie 7 i + j with code 1 + (i + j) % 10."""
     groups = np.repeat(np.arange(len(lengths)), lengths)
     offsets = np.cumsum([0, *lengths])
     places = np.arange(len(groups)) - offsets[groups]

@@ -101,7 +101,7 @@ def test_build_views_keeps_views_apart_when_there_are_two() -> None:
 
 
 def test_compute_mean_gaps_leaves_own_rating_out_when_view_holds_it() -> None:
-    """Gaps of movie 10 are 2, 3 and 1. All: 6 / 3 = 2. Without user 1's 5 stars: 1 / 1. Movie 20 has no pair."""
+    """Gaps of movie 10 are 2, 3 and 1. All: 6 / 3 = 2; without user 1's 5 stars 1; movie 20 has no pair."""
     history = make_history(ROWS)
     queries = make_queries((0, 0), (0, 0), (0, 1), own_codes=(0, 10, 8))
     gaps = compute_mean_gaps(view_history(history), make_contexts({}), queries)

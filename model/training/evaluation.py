@@ -108,7 +108,10 @@ def format_table(metrics: Mapping[str, Any]) -> str:
         cells = "".join(f"{'-' if score is None else format(score, '.4f'):>9}" for score in scores)
         lines.append(f"{f'  {LINES[name]} ({name})':<36}{cells}")
     if "lowest_rmse" in metrics:
-        lines.append(f"{'  lowest that anybody could reach':<36}{metrics['lowest_rmse']:>9.4f}")
+        lines.append(
+            f"{'  lowest that anybody could expect':<36}{metrics['lowest_rmse']:>9.4f}"
+            f"   (with the luck of these rows {metrics['best_predictions_rmse']:.4f})"
+        )
     return "\n".join(lines)
 
 

@@ -14,9 +14,10 @@ from model.bundle import replace_folder
 from model.config import RunConfig
 from model.errors import ArtifactError
 from model.history import History, build_history
+from model.metrics import rmse
 from model.splits import apply_split, parse_split
 from model.store import write_history
-from model.synthetic import SyntheticTruth, lowest_rmse
+from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.checkpoint import FILE_NAME, TrainedNetwork, write_checkpoint
@@ -90,6 +91,7 @@ def train_run(
         metrics |= tabulate({**predict_baselines(history, split.test), **predicted}, split.test, lengths)
         if truth is not None:
             metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
+            metrics["best_predictions_rmse"] = rmse(best_predictions(truth, split.test), split.test.stars)
     staged = work / "run"
     shutil.rmtree(staged, ignore_errors=True)
     (staged / HISTORY).mkdir(parents=True)

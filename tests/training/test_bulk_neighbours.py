@@ -54,7 +54,7 @@ def test_bulk_search_equals_numpy_search_when_ratings_are_random(world: World, a
 
 
 def test_bulk_search_equals_numpy_search_when_ratings_are_many() -> None:
-    """300 users, 60 movies and 6,000 ratings on half stars: long contexts, many ties, groups for each thread."""
+    """300 users, 60 movies and 6,000 ratings on half stars: long contexts, many ties, many groups."""
     rng = np.random.default_rng(7)
     places = rng.permutation(300 * 60)[:6_000]
     rows = [

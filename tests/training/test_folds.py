@@ -240,7 +240,7 @@ def test_fold_rows_get_features_of_a_history_without_their_fold_when_random(
 @given(world=worlds(), seed=st.integers(0, 1_000), chosen=st.integers(0, 2))
 @settings(deadline=None, max_examples=60)
 def test_fold_rows_never_change_when_ratings_of_their_fold_do(world: World, seed: int, chosen: int) -> None:
-    """All ratings of a fold get other stars: its rows keep features, contexts and neighbours to the last bit."""
+    """All ratings of a fold get other stars: its rows keep features, contexts and neighbours exactly."""
     before = World(world.rows, world.years, HALF_STARS)
     fold_of = fold_by_pair(prepare(before.history(), n_folds=3, chosen=range(3), seed=seed))
     after = before._replace(

@@ -1,0 +1,259 @@
+"""From ratings to trained networks: who trains, who validates, and what an interruption leaves."""
+
+import dataclasses
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import Rated, make_history
+from tiny_run import TINY_CONFIG, change_training
+
+from model.config import RunConfig
+from model.errors import DataError
+from model.features import FULL_FEATURES, SEED_FEATURES
+from model.history import History, build_history
+from model.table import Ratings
+from model.training import fit
+from model.training.encoding import predict_queries
+from model.training.fit import PreparedRows, fit_full, fit_seed, prepare_rows
+from model.training.module import HeadModule
+
+SEED_COLUMNS = [FULL_FEATURES.index(name) for name in SEED_FEATURES]
+
+
+@pytest.fixture
+def history(tiny_ratings: Ratings) -> History:
+    """The index of 1,200 ratings."""
+    return build_history(tiny_ratings)
+
+
+@pytest.fixture
+def prepared(history: History) -> PreparedRows:
+    """Their held-out rows."""
+    return prepare_rows(history, TINY_CONFIG)
+
+
+@pytest.fixture
+def _signals_restored() -> Iterator[None]:
+    """Whatever a training run does to Ctrl-C stays within the test."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def predict_full(history: History, prepared: PreparedRows, config: RunConfig, folder: Path) -> list[float]:
+    """Train the full network and predict its own held-out rows."""
+    trained = fit_full(history, prepared, config, folder)
+    rows = prepared.rows
+    predicted = predict_queries(trained.network, prepared.features.numpy(), rows.contexts, rows.queries)
+    return [float(stars) for stars in predicted]
+
+
+def test_prepare_rows_holds_out_whole_folds_when_head_rows_are_few(
+    history: History, prepared: PreparedRows
+) -> None:
+    """400 of 1,200 rows wanted are two of five folds; every rating of them is a row, some seen twice."""
+    assert prepared.chosen == range(2)
+    n_held_out = int(np.isin(prepared.folds, [0, 1]).sum())
+    groups = prepared.rows.queries.groups
+    pairs = set(
+        zip(
+            prepared.rows.contexts.users[groups].tolist(),
+            prepared.rows.queries.movies.tolist(),
+            strict=True,
+        )
+    )
+    assert len(pairs) == n_held_out
+    assert n_held_out < len(prepared.rows.stars) <= 2 * n_held_out
+    assert prepared.features.shape == (len(prepared.rows.stars), len(FULL_FEATURES))
+
+
+def test_prepare_rows_holds_out_every_fold_when_more_rows_are_wanted_than_there_are(history: History) -> None:
+    """Of 1,200 ratings no more than all can be held out."""
+    assert prepare_rows(history, change_training(head_rows=50_000)).chosen == range(5)
+
+
+def test_validation_users_never_train_when_rows_are_prepared(prepared: PreparedRows) -> None:
+    """No user has rows on both sides, and both sides have rows."""
+    users = prepared.rows.contexts.users[prepared.rows.queries.groups]
+    is_validation = prepared.is_validation.numpy()
+    training_users, validation_users = set(users[~is_validation]), set(users[is_validation])
+    assert training_users.isdisjoint(validation_users)
+    assert len(training_users) > len(validation_users) > 0
+
+
+def test_heads_train_on_training_users_alone_when_fitted(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reaches a training step is never a row of a validation user, whose marked inputs would show."""
+    mark = 1234.5
+    features = prepared.features.clone()
+    features[prepared.is_validation] = mark
+    seen: list[torch.Tensor] = []
+    step = HeadModule.training_step
+
+    def watch(self: HeadModule, batch: tuple[torch.Tensor, ...], index: int) -> torch.Tensor:
+        seen.append(batch[0])
+        return step(self, batch, index)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(HeadModule, "training_step", watch)
+    fit_seed(history, dataclasses.replace(prepared, features=features), TINY_CONFIG, tmp_path)
+    inputs = torch.cat(seen)
+    assert len(inputs) == TINY_CONFIG.training.epochs * int((~prepared.is_validation).sum())
+    assert not torch.any(inputs == mark)
+
+
+def test_every_tenth_row_validates_when_there_is_one_user() -> None:
+    """With one user the users cannot be divided: both sides still have rows."""
+    history = make_history([Rated(1, movie, 1 + movie % 5) for movie in range(40)])
+    prepared = prepare_rows(history, change_training(head_rows=40))
+    validation = torch.flatnonzero(prepared.is_validation) if hasattr(torch, "flatnonzero") else None
+    assert validation is None
+    assert prepared.is_validation.nonzero().flatten().tolist() == list(range(0, len(prepared.rows.stars), 10))
+
+
+def test_prepare_rows_says_how_many_are_needed_when_ratings_are_too_few() -> None:
+    """19 ratings are refused."""
+    history = make_history([Rated(user, movie, 3) for user in range(1) for movie in range(19)])
+    with pytest.raises(DataError, match="there are 19 training ratings: expected 20 or more"):
+        prepare_rows(history, TINY_CONFIG)
+
+
+def test_seed_network_reads_exactly_five_numbers_when_fitted(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """With every other feature destroyed, the same network comes out."""
+    destroyed = torch.full_like(prepared.features, torch.nan)
+    destroyed[:, SEED_COLUMNS] = prepared.features[:, SEED_COLUMNS]
+    whole = fit_seed(history, prepared, TINY_CONFIG, tmp_path / "whole")
+    bare = fit_seed(
+        history, dataclasses.replace(prepared, features=destroyed), TINY_CONFIG, tmp_path / "bare"
+    )
+    assert whole.feature_names == SEED_FEATURES == ("neighbour_1", "neighbour_2", "neighbour_3", "neighbour_4", "era_mean")
+    assert whole.network.encoder is None
+    assert whole.network.heads.weights[0].shape[1] == 5
+    five = prepared.features[:, SEED_COLUMNS]
+    assert torch.equal(whole.network(five), bare.network(five))
+
+
+def test_seed_network_starts_from_the_mean_when_fitted(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """What the heads correct is the mean of all ratings."""
+    trained = fit_seed(history, prepared, TINY_CONFIG, tmp_path)
+    assert trained.network.base.item() == pytest.approx(history.user_codes.mean() / 2)
+
+
+def test_full_network_predicts_the_same_when_seed_is_the_same(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """A seed decides everything; another one gives another network."""
+    first = predict_full(history, prepared, TINY_CONFIG, tmp_path / "first")
+    second = predict_full(history, prepared, TINY_CONFIG, tmp_path / "second")
+    other = predict_full(history, prepared, change_training(seed=2), tmp_path / "other")
+    assert first == second
+    assert first != other
+
+
+def test_heads_see_encoders_blind_to_their_fold_when_fitted(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One posterior for each held-out fold, sampled without its ratings, and one of all for serving."""
+    sampled: list[int] = []
+    sample = fit.sample_posterior
+
+    def watch(data: fit.Observations, **settings: object) -> fit.Posterior:
+        sampled.append(len(data.stars))
+        assert len(data.movie_stars) == len(data.stars)
+        assert sorted(data.movie_stars) == sorted(data.stars)
+        return sample(data, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fit, "sample_posterior", watch)
+    fit_full(history, prepared, TINY_CONFIG, tmp_path)
+    sizes = np.bincount(prepared.folds)
+    assert sampled == [1_200 - sizes[0], 1_200 - sizes[1], 1_200]
+
+
+def test_posterior_is_not_sampled_again_when_folder_has_it(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an interruption between stages the finished ones are read, and the result is the same."""
+    first = predict_full(history, prepared, TINY_CONFIG, tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("sampled again")
+
+    monkeypatch.setattr(fit, "sample_posterior", refuse)
+    assert predict_full(history, prepared, TINY_CONFIG, tmp_path) == first
+
+
+def test_posterior_file_is_whole_or_absent_when_sampling_is_interrupted(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the second posterior leaves the first one and no half file."""
+    sample = fit.sample_posterior
+    calls: list[int] = []
+
+    def interrupt(data: fit.Observations, **settings: object) -> fit.Posterior:
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return sample(data, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fit, "sample_posterior", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit_full(history, prepared, TINY_CONFIG, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["posterior-fold-0.npz"]
+
+
+@pytest.mark.usefixtures("_signals_restored")
+def test_interruption_is_passed_on_when_heads_are_training(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C within Lightning is a KeyboardInterrupt like any other, and the next one is heard too."""
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HeadModule, "training_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit_seed(history, prepared, TINY_CONFIG, tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.usefixtures("_signals_restored")
+def test_heads_continue_with_the_epoch_that_was_cut_when_resumed(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the third of four epochs, training runs the last two again, not all four."""
+    config = change_training(epochs=4)
+    epochs: list[int] = []
+    step = HeadModule.training_step
+    interrupted = False
+
+    def watch(self: HeadModule, batch: tuple[torch.Tensor, ...], index: int) -> torch.Tensor:
+        nonlocal interrupted
+        if self.current_epoch == 2 and not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+        if index == 0:
+            epochs.append(self.current_epoch)
+        return step(self, batch, index)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(HeadModule, "training_step", watch)
+    with pytest.raises(KeyboardInterrupt):
+        fit_seed(history, prepared, config, tmp_path)
+    fit_seed(history, prepared, config, tmp_path)
+    assert epochs == [0, 1, 2, 3]
+
+
+def test_training_is_quiet_when_standard_error_is_no_terminal(
+    history: History, prepared: PreparedRows, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a progress bar nor Lightning's remarks reach a log file."""
+    fit_full(history, prepared, TINY_CONFIG, tmp_path)
+    assert capfd.readouterr() == ("", "")
