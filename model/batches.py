@@ -13,6 +13,8 @@ UNKNOWN_ROW = 0
 """Row of the network's movie table that stands for a movie nobody has rated; movie_index i is row i + 1."""
 CHUNK_RATINGS = 16_384
 """Padded context ratings in one batch."""
+_CONTEXT_COST = 16
+"""Ratings' worth of memory that even an empty context costs: the matrices that are solved for its user."""
 
 INPUT_NAMES = ("features", "context_movies", "context_stars", "context_weights", "users", "movies")
 """The network's inputs, in order; one without an encoder takes only the features."""
@@ -52,7 +54,9 @@ def batch_contexts(contexts: Contexts, queries: Queries) -> Iterator[ContextBatc
     first = 0
     while first < len(busy):
         last = first + 1
-        while last < len(busy) and (last + 1 - first) * lengths[busy[last]] <= CHUNK_RATINGS:
+        while (
+            last < len(busy) and (last + 1 - first) * (lengths[busy[last]] + _CONTEXT_COST) <= CHUNK_RATINGS
+        ):
             last += 1
         groups = busy[first:last]
         rows = np.concatenate([order[starts[group] : starts[group + 1]] for group in groups])

@@ -8,6 +8,9 @@ from typing import Any, get_args
 from model.errors import ConfigError
 from model.features import FeatureSet
 
+MOST_FOLDS = 127
+"""A row's fold is kept in a byte."""
+
 
 def _setting(default: Any, meaning: str, **options: Any) -> Any:
     """A field whose meaning is also its flag's help text."""
@@ -59,6 +62,8 @@ class TrainingConfig:
                 "batch_size": 1, "patience": 1,
             },
         )  # fmt: skip
+        if self.n_folds > MOST_FOLDS:
+            raise ConfigError(f"n_folds is {self.n_folds}: expected {MOST_FOLDS} or fewer")
         if self.seed >= 2**32:
             raise ConfigError(f"seed is {self.seed}: expected less than 4294967296")
         for name in ("learning_rate", "weight_decay"):

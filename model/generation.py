@@ -67,9 +67,9 @@ class SyntheticConfig:
     n_ratings: int = 100_000
     """How many ratings, each of another pair of user and movie."""
     seed: int = 11
-    """Starts the random numbers; the same seed writes the same bytes. On a test set of this size luck alone is
-    about 1 % either way, so the default was chosen among the first 20 for noise that is average on the `latest`
-    split: the best possible prediction comes out within 0.1 % of the lowest RMSE there."""
+    """Starts the random numbers; the same seed writes the same bytes. On a test set of this size luck alone
+    is about 1 % either way, so the default was chosen among the first 20 for noise that is average on the
+    `latest` split: the best possible prediction comes out within 0.1 % of the lowest RMSE there."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -72,7 +72,10 @@ def read_movies(folder: Path, history: History) -> Movies:
         ArtifactIncompatibleError: if a file is not what was written.
     """
     text, ends = _map(folder, _TITLES).tobytes(), _map(folder, _TITLE_OFFSETS)
-    titles = [text[start:stop].decode() for start, stop in itertools.pairwise(ends)]
+    try:
+        titles = [text[start:stop].decode() for start, stop in itertools.pairwise(ends)]
+    except UnicodeDecodeError as error:
+        raise ArtifactIncompatibleError(f"{folder / _TITLES}.npy does not hold titles: {error}") from error
     return Movies(history.movie_ids, titles, history.release_years)
 
 

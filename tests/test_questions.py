@@ -81,6 +81,17 @@ def test_read_keeps_queries_apart_when_some_hide_their_movie(history: History) -
     ]
 
 
+def test_read_keeps_queries_apart_when_they_hide_one_movie_from_different_histories(history: History) -> None:
+    """User 5 asks about movie 10, rated on day 100: uncut, cut, and with ratings in the request."""
+    visible = read(
+        history,
+        Query(movie_id=10, user_id=5),
+        Query(movie_id=10, user_id=5, as_of=102),
+        Query(movie_id=10, user_id=5, ratings=(KnownRating(20, 5),)),
+    )
+    assert [context_of(visible, row) for row in range(3)] == [{1: 4, 2: 10}, {1: 4}, {1: 10, 2: 10}]
+
+
 def test_read_shares_a_group_when_queries_see_the_same(history: History) -> None:
     """Two movies that user 5 has not rated need one context, not two."""
     visible = read(history, Query(movie_id=40, user_id=5), Query(movie_id=99, user_id=5))

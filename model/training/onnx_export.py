@@ -111,7 +111,7 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
     n_queries, n_users, length = 3, 2, 5
     queries, users, ratings = (torch.export.Dim(name) for name in ("n_queries", "n_users", "length"))
     examples: tuple[torch.Tensor, ...] = (torch.zeros(n_queries, n_features),)
-    shapes: dict[str, Any] = {"features": {0: queries}, "contexts": ()}
+    shapes: dict[str, Any] = {"features": {0: queries}}
     if network.encoder is not None:
         examples += (
             torch.zeros(n_users, length, dtype=torch.int64),

@@ -1,6 +1,7 @@
 """The compiled search finds what the NumPy search and plain loops find, with and without folds."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
@@ -20,9 +21,10 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from reference import answer
 
-from model.history import NO_CUT, History, count_codes
+from model.history import NO_CUT, History, build_history, count_codes
 from model.neighbours import Neighbours, find_neighbours
 from model.questions import Query, QueryReader
+from model.ratings import read_ratings
 from model.table import HALF_STARS
 from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
 from model.views import Contexts, Queries, build_views
@@ -74,6 +76,27 @@ def test_bulk_search_equals_numpy_search_when_ratings_are_many() -> None:
         history, np.zeros(history.n_ratings, dtype=np.int8), search_whole(history, visible.contexts)
     )
     assert table.neighbours.counts.min() == 4
+    assert_same(search(visible.views, visible.contexts, visible.queries), table.neighbours)
+
+
+@pytest.mark.realdata
+def test_bulk_search_equals_numpy_search_when_ratings_are_real(real_data: Path) -> None:
+    """500 ratings drawn from movielens-small, each hidden from its own question, uncut and as of its day."""
+    ratings = read_ratings(real_data / "movielens-small")
+    history = build_history(ratings)
+    queries = [
+        Query(
+            user_id=int(ratings.user_ids[row]),
+            movie_id=int(ratings.movie_ids[row]),
+            as_of=int(ratings.days[row]) if is_cut else None,
+        )
+        for row in np.random.default_rng(11).choice(len(ratings), size=500, replace=False)
+        for is_cut in (False, True)
+    ]
+    visible, table = ask(history, *queries)
+    search = build_bulk_search(
+        history, np.zeros(history.n_ratings, dtype=np.int8), search_whole(history, visible.contexts)
+    )
     assert_same(search(visible.views, visible.contexts, visible.queries), table.neighbours)
 
 

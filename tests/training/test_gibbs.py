@@ -19,6 +19,7 @@ from model.training.gibbs import (
     Observations,
     Posterior,
     _sample_hyperparameters,
+    _sample_links,
     _sample_vectors,
     _sum_squared_errors,
     sample_posterior,
@@ -53,7 +54,7 @@ def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
         MEAN,
         OTHERS,
         vectors,
-        PRECISION @ PRIOR_MEAN,
+        np.tile(PRECISION @ PRIOR_MEAN, (n, 1)),
         PRECISION,
         NOISE,
         normals,
@@ -127,14 +128,61 @@ def test_sample_hyperparameters_has_normal_wishart_moments_when_drawn_often(rng:
     assert precisions.var(axis=0).diagonal() == pytest.approx(2 * freedom * scale.diagonal() ** 2, rel=0.06)
 
 
-def test_sum_squared_errors_equals_plain_loop_when_two_users_rate_two_movies() -> None:
-    """3 + 0.1 + 0.2 + 0.5 x 2 = 4.3 for 5 stars, and so on: 0.49 + 5.29 + 0.01."""
+def test_sample_vectors_gives_each_its_own_prior_when_nobody_rated(rng: np.random.Generator) -> None:
+    """Without ratings and without the random part every vector is its own prior mean."""
+    means = rng.normal(size=(4, 3))
+    vectors = np.empty((4, 3))
+    _sample_vectors(
+        np.zeros(5, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0), MEAN, OTHERS, vectors,
+        means @ PRECISION, PRECISION, NOISE, np.zeros((4, 3)),
+    )  # fmt: skip
+    assert vectors == pytest.approx(means)
+
+
+def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.Generator) -> None:
+    """One user after the other gets the closed-form mean given the movies and the others' links.
+
+    Three users rated movies {0, 1}, {1, 2} and {1}; a movie's vector is the mean plus its raters' links over the
+    root of their number.
+    """
+    rated = [[0, 1], [1, 2], [1]]
+    counts = np.array([1, 3, 1])
+    residuals = rng.normal(size=(3, 3))
+    links = rng.normal(size=(3, 3))
+    link_precisions = np.array([1.0, 2.0, 0.5])
+
+    def sum_links() -> NDArray[np.float64]:
+        sums = np.zeros((3, 3))
+        for user, movies in enumerate(rated):
+            for movie in movies:
+                sums[movie] += links[user] / np.sqrt(counts[movie])
+        return sums
+
+    sampled, sums = links.copy(), sum_links()
+    _sample_links(
+        np.array([0, 2, 4, 5]), np.array([0, 1, 1, 2, 1], dtype=np.int32), np.sqrt(counts), residuals,
+        sums, sampled, PRECISION, link_precisions, np.zeros((3, 3)),
+    )  # fmt: skip
+
+    for user, movies in enumerate(rated):
+        links[user] = 0.0
+        unexplained = residuals - sum_links()
+        weight = sum(1 / counts[movie] for movie in movies)
+        pull = sum(unexplained[movie] / np.sqrt(counts[movie]) for movie in movies)
+        links[user] = np.linalg.solve(weight * PRECISION + np.diag(link_precisions), PRECISION @ pull)
+    assert sampled == pytest.approx(links)
+    assert sums == pytest.approx(sum_links())
+
+
+def test_sum_squared_errors_equals_hand_calculation_when_two_users_rate_two_movies() -> None:
+    """User by user: 0.7² + 2.3² and 0.1²."""
     users = np.array([[0.1, 0.5], [-0.4, 1.0]])
     movies = np.array([[0.2, 2.0], [0.0, -1.0]])
     offsets, rated = np.array([0, 2, 3]), np.array([0, 1, 0], dtype=np.int32)
     # predictions: 4.3, 3 + 0.1 - 0.5 = 2.6, 3 - 0.4 + 0.2 + 2 = 4.8
     stars = np.array([5.0, 4.9, 4.9])
-    assert _sum_squared_errors(offsets, rated, stars, MEAN, movies, users) == pytest.approx(5.79)
+    squares = _sum_squared_errors(offsets, rated, stars, MEAN, movies, users)
+    assert squares == pytest.approx([0.49 + 5.29, 0.01])
 
 
 def test_sample_posterior_is_the_same_when_seed_is_the_same(tiny_ratings: Ratings) -> None:

@@ -1,0 +1,240 @@
+"""A bundle is served whole and unchanged, or refused by the name of what is wrong."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_run import list_folder
+
+from model import bundle
+from model.bundle import (
+    FORMAT_VERSION,
+    MANIFEST,
+    NETWORK,
+    REQUIRED_KEYS,
+    hash_file,
+    load_bundle,
+    read_manifest,
+    replace_folder,
+    write_bundle,
+)
+from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.store import ARRAYS
+
+FILES = [NETWORK, "history/scale.json", "history/titles.npy", "history/title_offsets.npy"]
+FILES += [f"history/{name}.npy" for name in ARRAYS]
+
+
+@pytest.fixture
+def damaged(bundle_path: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(bundle_path, tmp_path / "bundle"))
+
+
+def change_manifest(path: Path, **changes: Any) -> None:
+    """Overwrite entries; None takes one out."""
+    file = path / MANIFEST
+    manifest = {**json.loads(file.read_text(encoding="utf-8")), **changes}
+    kept = {name: value for name, value in manifest.items() if value is not None}
+    file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def write_minimal(folder: Path) -> dict[str, Any]:
+    """Files of a bundle that only `write_bundle` and `read_manifest` look at."""
+    (folder / NETWORK).write_bytes(b"network")
+    (folder / "history").mkdir()
+    (folder / "history" / "array.npy").write_bytes(b"array")
+    return dict.fromkeys(REQUIRED_KEYS - {"format_version", "files"}, "something")
+
+
+def test_load_bundle_gives_history_and_titles_when_intact(bundle_path: Path) -> None:
+    """Everything that was exported is there, and the catalogue has as many titles as movies."""
+    loaded = load_bundle(bundle_path)
+    assert loaded.history.n_ratings == loaded.manifest["metrics"]["train_rows"]
+    assert len(loaded.movies) == loaded.history.n_movies == 40
+    assert all(loaded.movies.titles)
+    assert loaded.network_path == bundle_path / NETWORK
+    assert sorted(loaded.manifest["files"]) == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_load_bundle_names_the_file_when_it_is_removed(damaged: Path, name: str) -> None:
+    """Each file is needed."""
+    (damaged / name).unlink()
+    with pytest.raises(ArtifactMissingError, match=f"{name} is missing"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_load_bundle_names_the_file_when_it_is_truncated(damaged: Path, name: str) -> None:
+    """Half of a file is not that file."""
+    whole = (damaged / name).read_bytes()
+    (damaged / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtifactIncompatibleError, match=f"{name} is not the one that was exported"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_load_bundle_names_the_file_when_one_bit_is_changed(damaged: Path, name: str) -> None:
+    """The last byte's lowest bit decides."""
+    whole = (damaged / name).read_bytes()
+    (damaged / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ArtifactIncompatibleError, match=f"{name} is not the one that was exported"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize("name", ["extra.txt", "history/extra.npy"])
+def test_load_bundle_names_the_file_when_one_is_added(damaged: Path, name: str) -> None:
+    """What nobody vouches for is not loaded."""
+    (damaged / name).write_bytes(b"more")
+    with pytest.raises(ArtifactIncompatibleError, match=f"{name} is not listed in the manifest"):
+        load_bundle(damaged)
+
+
+def test_load_bundle_names_the_manifest_when_it_is_missing(damaged: Path, tmp_path: Path) -> None:
+    """Without a manifest there is no bundle; nor is there one in a place that is not there, or in a file."""
+    (damaged / MANIFEST).unlink()
+    file = tmp_path / "file"
+    file.write_text("text")
+    for path in (damaged, tmp_path / "nowhere", file):
+        with pytest.raises(ArtifactMissingError, match=f"no bundle at {path}: .*{MANIFEST} is missing"):
+            load_bundle(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "\udcff"])
+def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: str) -> None:
+    """Cut off, empty or not even text."""
+    (damaged / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ArtifactIncompatibleError, match=f"{MANIFEST} is damaged"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (2, "2"), ("1", "1"), (None, "None")])
+def test_load_bundle_names_the_version_when_format_is_another(damaged: Path, version: object, shown: str) -> None:
+    """The message gives the version found and the one expected."""
+    change_manifest(damaged, format_version=version)
+    with pytest.raises(
+        ArtifactIncompatibleError, match=f"{MANIFEST} has format version {shown}: expected {FORMAT_VERSION}"
+    ):
+        load_bundle(damaged)
+
+
+def test_load_bundle_names_the_version_when_manifest_is_a_list(damaged: Path) -> None:
+    """JSON of another shape has no version."""
+    (damaged / MANIFEST).write_text("[]")
+    with pytest.raises(ArtifactIncompatibleError, match="has format version None"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize("key", sorted(REQUIRED_KEYS - {"format_version"}))
+def test_load_bundle_names_the_key_when_manifest_lacks_it(damaged: Path, key: str) -> None:
+    """Every entry that the service and the next person need is there."""
+    change_manifest(damaged, **{key: None})
+    with pytest.raises(ArtifactIncompatibleError, match=f"{MANIFEST} is incomplete: {key} missing"):
+        load_bundle(damaged)
+
+
+@pytest.mark.parametrize("files", [["model.onnx"], {}, {"history/user_ids.npy": "0"}])
+def test_load_bundle_refuses_the_list_of_files_when_it_vouches_for_no_network(
+    damaged: Path, files: object
+) -> None:
+    """A list that is none, or that leaves the network out."""
+    change_manifest(damaged, files=files)
+    with pytest.raises(ArtifactIncompatibleError, match=f"{MANIFEST} is damaged: its list of files"):
+        load_bundle(damaged)
+
+
+def test_write_bundle_vouches_for_every_file_when_done(tmp_path: Path) -> None:
+    """The manifest has the SHA-256 of each file but itself, and is what the function returns."""
+    manifest = write_bundle(tmp_path / "deep" / "bundle", write_minimal)
+    path = tmp_path / "deep" / "bundle"
+    # sha256 of b"network" and b"array"
+    assert set(manifest["files"]) == {NETWORK, "history/array.npy"}
+    assert manifest["files"][NETWORK] == hash_file(path / NETWORK)
+    assert manifest["format_version"] == FORMAT_VERSION
+    assert read_manifest(path) == manifest
+    assert list_folder(path.parent) == ["bundle"]
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
+def test_hash_file_is_sha256_when_content_is_known(tmp_path: Path) -> None:
+    """FIPS 180's own example: "abc"."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert hash_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_write_bundle_leaves_nothing_when_interrupted(tmp_path: Path, error: type[BaseException]) -> None:
+    """There is no half bundle, not even under another name."""
+
+    def fail(folder: Path) -> dict[str, Any]:
+        write_minimal(folder)
+        raise error
+
+    with pytest.raises(error):
+        write_bundle(tmp_path / "bundle", fail)
+    assert list_folder(tmp_path) == []
+
+
+def test_write_bundle_keeps_the_old_one_when_interrupted(tmp_path: Path) -> None:
+    """A bundle that is there stays as it was."""
+    before = write_bundle(tmp_path / "bundle", write_minimal)
+
+    def fail(folder: Path) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(tmp_path / "bundle", fail)
+    assert read_manifest(tmp_path / "bundle") == before
+    assert list_folder(tmp_path) == ["bundle"]
+
+
+def test_write_bundle_replaces_a_bundle_when_there_is_one(tmp_path: Path) -> None:
+    """Nothing of the old one is left, and an empty folder is as good as none."""
+    (tmp_path / "bundle").mkdir()
+    write_bundle(tmp_path / "bundle", write_minimal)
+    (tmp_path / "bundle" / "old.txt").write_text("old")
+    write_bundle(tmp_path / "bundle", write_minimal)
+    assert list_folder(tmp_path / "bundle") == ["history", MANIFEST, NETWORK]
+    assert list_folder(tmp_path) == ["bundle"]
+
+
+def test_write_bundle_is_refused_when_output_is_something_else(tmp_path: Path) -> None:
+    """A folder of other things and a file are left alone, and nothing is computed first."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_text("cat")
+    file = tmp_path / "file"
+    file.write_text("text")
+
+    def never(path: Path) -> dict[str, Any]:
+        raise AssertionError("written before it was refused")
+
+    for output in (folder, file):
+        with pytest.raises(ArtifactError, match=f"{output.name} is there and is not a bundle"):
+            write_bundle(output, never)
+    assert list_folder(tmp_path) == ["file", "photos"]
+
+
+def test_write_bundle_refuses_numbers_that_json_lacks_when_asked(tmp_path: Path) -> None:
+    """A manifest with a NaN would be unreadable elsewhere."""
+    with pytest.raises(ValueError, match="JSON"):
+        write_bundle(tmp_path / "bundle", lambda folder: {**write_minimal(folder), "metrics": float("nan")})
+    assert list_folder(tmp_path) == []
+
+
+def test_replace_folder_keeps_the_old_one_when_the_new_is_absent(tmp_path: Path) -> None:
+    """The name never goes without its folder: what cannot be replaced stays."""
+    old = tmp_path / "bundle"
+    old.mkdir()
+    (old / "file").write_text("old")
+    with pytest.raises(OSError, match="nowhere"):
+        replace_folder(tmp_path / "nowhere", old)
+    assert (old / "file").read_text() == "old"
+
+
+def test_required_keys_are_those_of_an_exported_bundle_when_listed(bundle_path: Path) -> None:
+    """An exported manifest has every required entry."""
+    assert set(read_manifest(bundle_path)) >= bundle.REQUIRED_KEYS

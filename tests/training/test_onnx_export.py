@@ -1,0 +1,233 @@
+"""From run to bundle: ONNX predicts what torch predicts, whatever the sizes, or there is no bundle."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from tiny_run import change_training, list_folder
+
+from model.batches import INPUT_NAMES
+from model.bundle import NETWORK, load_bundle, read_manifest
+from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.features import FULL_FEATURES, SEED_FEATURES
+from model.table import Ratings
+from model.training import onnx_export
+from model.training.checkpoint import FILE_NAME, read_checkpoint
+from model.training.network import RatingNetwork
+from model.training.onnx_export import (
+    N_PARITY_ROWS,
+    OPSET,
+    TOLERANCE,
+    choose_parity_queries,
+    compare_with_torch,
+    export_run,
+)
+from model.training.run import METRICS, train_run
+
+
+@pytest.fixture(scope="module")
+def session(bundle_path: Path) -> onnxruntime.InferenceSession:
+    """The exported network."""
+    return onnxruntime.InferenceSession(bundle_path / NETWORK, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def network(run_path: Path) -> RatingNetwork:
+    """The network it was exported from."""
+    return read_checkpoint(run_path).network
+
+
+def make_feeds(rng: np.random.Generator, *, n_queries: int, n_users: int, length: int) -> dict[str, NDArray[Any]]:
+    """Random inputs of these sizes, a third of the contexts being padding."""
+    return {
+        "features": rng.normal(3, 1, (n_queries, len(FULL_FEATURES))).astype(np.float32),
+        "context_movies": rng.integers(0, 41, (n_users, length)),
+        "context_stars": rng.integers(1, 6, (n_users, length)).astype(np.float32),
+        "context_weights": (rng.random((n_users, length)) < 2 / 3).astype(np.float32),
+        "users": rng.integers(0, n_users, n_queries),
+        "movies": rng.integers(0, 41, n_queries),
+    }
+
+
+@pytest.mark.parametrize(
+    ("n_queries", "n_users", "length"),
+    [(1, 1, 1), (1, 1, 30), (7, 1, 4), (7, 5, 1), (1, 3, 9), (40, 17, 40), (2, 2, 1_000)],
+)
+def test_network_equals_torch_when_sizes_differ_from_the_example(
+    session: onnxruntime.InferenceSession,
+    network: RatingNetwork,
+    rng: np.random.Generator,
+    n_queries: int,
+    n_users: int,
+    length: int,
+) -> None:
+    """Numbers of queries, users and ratings are open: no size of the exporter's example is baked in."""
+    feeds = make_feeds(rng, n_queries=n_queries, n_users=n_users, length=length)
+    served = session.run(None, feeds)[0]
+    with torch.no_grad():
+        ours = network(*(torch.from_numpy(feeds[name]) for name in INPUT_NAMES)).numpy()
+    assert served.shape == (n_queries,)
+    assert np.abs(served - ours).max() < TOLERANCE
+
+
+def test_network_has_named_open_axes_when_exported(session: onnxruntime.InferenceSession) -> None:
+    """Every first axis has a name, and the contexts' second as well; only the features' second is a number."""
+    shapes = {wanted.name: wanted.shape for wanted in session.get_inputs()}
+    assert list(shapes) == list(INPUT_NAMES)
+    n_queries = shapes["features"][0]
+    assert shapes["features"] == [n_queries, len(FULL_FEATURES)]
+    assert shapes["users"] == shapes["movies"] == [n_queries]
+    context = shapes["context_movies"]
+    assert shapes["context_stars"] == shapes["context_weights"] == context
+    assert len({n_queries, *context}) == 3
+    assert all(isinstance(axis, str) for axis in (n_queries, *context))
+    [output] = session.get_outputs()
+    assert (output.name, output.shape) == ("rating", [n_queries])
+
+
+def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
+    """One file, checked by onnx itself, of operator set 18 and no other domain's."""
+    proto = onnx.load(bundle_path / NETWORK)
+    onnx.checker.check_model(proto, full_check=True)
+    assert {entry.domain: entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}} == {
+        "": OPSET
+    }
+    assert all(node.domain in {"", "ai.onnx"} for node in proto.graph.node)
+    assert not list(bundle_path.glob("*.data"))
+
+
+def test_manifest_says_what_was_exported_when_bundle_is_written(bundle_path: Path, run_path: Path) -> None:
+    """Feature names in order, scale, configuration, metrics, versions, parity and a self-test."""
+    manifest = read_manifest(bundle_path)
+    metrics = json.loads((run_path / METRICS).read_text(encoding="utf-8"))
+    assert manifest["feature_names"] == list(FULL_FEATURES)
+    assert manifest["features"] == "full"
+    assert manifest["rating_scale"] == {"low": 1.0, "high": 5.0, "step": 1.0}
+    assert manifest["training_config"] == read_checkpoint(run_path).config.to_json()
+    assert manifest["metrics"] == metrics
+    assert manifest["data_fingerprint"] == metrics["data_fingerprint"]
+    assert manifest["opset"] == OPSET
+    assert manifest["library_versions"]["onnxruntime"] == onnxruntime.__version__
+    assert manifest["parity"]["rows"] == N_PARITY_ROWS + 3
+    assert 0 <= manifest["parity"]["largest_difference"] < TOLERANCE
+    assert 1 <= manifest["self_test"]["predicted_rating"] <= 5
+
+
+def test_parity_queries_cover_every_kind_when_chosen(bundle_path: Path, rng: np.random.Generator) -> None:
+    """Known pairs of the history, then a new user, an unknown movie, and ratings in the request."""
+    history = load_bundle(bundle_path).history
+    queries = choose_parity_queries(history, rng)
+    *known, new_user, unknown_movie, folded_in = queries
+    assert len(known) == len(set(known)) == N_PARITY_ROWS
+    for query in known:
+        [user] = history.find_users(np.array([query.user_id]))
+        [movie] = history.find_movies(np.array([query.movie_id]))
+        assert movie in history.user_movies[history.user_rows(int(user))]
+    assert new_user.user_id not in history.user_ids
+    assert new_user.movie_id in history.movie_ids
+    assert unknown_movie.movie_id not in history.movie_ids
+    assert folded_in.user_id is None
+    assert len(folded_in.ratings) == 1
+
+
+def test_parity_difference_is_found_when_one_network_is_perturbed(
+    bundle_path: Path, run_path: Path, rng: np.random.Generator
+) -> None:
+    """A hundredth of a star more in every head's output is seen on the rows compared."""
+    history = load_bundle(bundle_path).history
+    trained = read_checkpoint(run_path)
+    queries = choose_parity_queries(history, rng)
+    assert compare_with_torch(bundle_path / NETWORK, trained, history, queries)[0] < TOLERANCE
+    with torch.no_grad():
+        trained.network.heads.biases[-1] += 0.01
+    difference, served = compare_with_torch(bundle_path / NETWORK, trained, history, queries)
+    assert 1e-3 < difference <= 0.011
+    assert served.shape == (len(queries),)
+
+
+def test_export_is_refused_when_onnx_predicts_otherwise(
+    run_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that differs by more than the tolerance makes no bundle; the error says by how much."""
+    write = onnx_export.write_network
+
+    def write_perturbed(path: Path, network: RatingNetwork, **settings: int) -> None:
+        with torch.no_grad():
+            network.heads.biases[-1] += 0.01
+        write(path, network, **settings)
+        with torch.no_grad():
+            network.heads.biases[-1] -= 0.01
+
+    monkeypatch.setattr(onnx_export, "write_network", write_perturbed)
+    with pytest.raises(
+        ArtifactIncompatibleError, match=r"differ by \d\.\d\de-0[23] stars on 503 rows: expected at most 0.0001"
+    ):
+        export_run(run_path, tmp_path / "bundle")
+    assert list_folder(tmp_path) == []
+
+
+def test_export_is_refused_when_predictions_are_no_numbers(
+    run_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A difference of NaN is no parity."""
+    monkeypatch.setattr(
+        onnx_export, "compare_with_torch", lambda *_: (float("nan"), np.zeros(1, dtype=np.float32))
+    )
+    with pytest.raises(ArtifactIncompatibleError, match="differ by nan"):
+        export_run(run_path, tmp_path / "bundle")
+    assert list_folder(tmp_path) == []
+
+
+@pytest.mark.parametrize("lost", [METRICS, FILE_NAME])
+def test_export_is_refused_when_run_is_unfinished(run_path: Path, tmp_path: Path, lost: str) -> None:
+    """A folder without metrics or checkpoint is no finished run, nor is a folder that is not there."""
+    run = Path(shutil.copytree(run_path, tmp_path / "run"))
+    (run / lost).unlink()
+    for unfinished in (run, tmp_path / "nowhere"):
+        with pytest.raises(ArtifactMissingError, match=f"{unfinished} is not a finished run"):
+            export_run(unfinished, tmp_path / "bundle")
+    assert list_folder(tmp_path) == ["run"]
+
+
+def test_export_leaves_no_bundle_when_interrupted(
+    run_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the network was written leaves nothing, and an older bundle as it was."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnx_export, "compare_with_torch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        export_run(run_path, tmp_path / "bundle")
+    assert list_folder(tmp_path) == []
+
+
+def test_export_is_refused_when_output_is_not_a_bundle(run_path: Path, tmp_path: Path) -> None:
+    """A folder of other things is left alone."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("cat")
+    with pytest.raises(ArtifactError, match="photos is there and is not a bundle"):
+        export_run(run_path, tmp_path / "photos")
+
+
+def test_seed_network_takes_features_alone_when_exported(tiny_ratings: Ratings, tmp_path: Path) -> None:
+    """The network of five features has one input, open in its first axis, and predicts as torch does."""
+    train_run(tiny_ratings, change_training(features="seed"), tmp_path / "run", say=lambda _line: None)
+    manifest = export_run(tmp_path / "run", tmp_path / "bundle")
+    assert manifest["feature_names"] == list(SEED_FEATURES)
+    assert manifest["parity"]["largest_difference"] < TOLERANCE
+    session = onnxruntime.InferenceSession(tmp_path / "bundle" / NETWORK, providers=["CPUExecutionProvider"])
+    [wanted] = session.get_inputs()
+    assert wanted.name == "features"
+    assert wanted.shape[1] == 5
+    for n_queries in (1, 2, 50):
+        served = session.run(None, {"features": np.ones((n_queries, 5), dtype=np.float32)})[0]
+        assert served.shape == (n_queries,)
