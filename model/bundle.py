@@ -141,13 +141,18 @@ def replace_folder(new: Path, path: Path) -> None:
         new: the finished folder, on the same file system.
         path: where it goes.
     """
-    if path.exists():
-        retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-        Path(path).replace(retired / "old")
-        Path(new).replace(path)
+    if not path.exists():
+        new.replace(path)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.replace(retired / "old")
+    try:
+        new.replace(path)
+    except OSError:
+        (retired / "old").replace(path)
+        raise
+    finally:
         shutil.rmtree(retired)
-    else:
-        Path(new).replace(path)
 
 
 def hash_file(path: Path) -> str:

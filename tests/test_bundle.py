@@ -112,7 +112,9 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
 
 
 @pytest.mark.parametrize(("version", "shown"), [(0, "0"), (2, "2"), ("1", "1"), (None, "None")])
-def test_load_bundle_names_the_version_when_format_is_another(damaged: Path, version: object, shown: str) -> None:
+def test_load_bundle_names_the_version_when_format_is_another(
+    damaged: Path, version: object, shown: str
+) -> None:
     """The message gives the version found and the one expected."""
     change_manifest(damaged, format_version=version)
     with pytest.raises(

@@ -69,7 +69,7 @@ def run_command(bundle: Path, pairs: Path, *flags: str) -> int:
 
 def read_stars(path: Path) -> list[float]:
     """The last column of the output."""
-    return [float(line.rpartition(",")[2]) for line in path.read_text().splitlines()[1:]]
+    return [float(line.rpartition(",")[2]) for line in path.read_text(encoding="ascii").splitlines()[1:]]
 
 
 @pytest.mark.parametrize("chunk_pairs", [1, 7, 2_048])
@@ -116,7 +116,7 @@ def test_score_pairs_does_a_users_work_once_when_rows_are_scattered(
         def __init__(self) -> None:
             pass
 
-        def predict_ratings(self, queries: list[Query]) -> np.ndarray:  # type: ignore[override, type-arg]
+        def predict_ratings(self, queries: list[Query]) -> np.ndarray:  # type: ignore[override]
             asked.append([query.user_id for query in queries])
             return np.zeros(len(queries), dtype=np.float32)
 
@@ -178,16 +178,17 @@ def test_command_predicts_everybody_when_pairs_have_strangers(
     expected = predict_alone(predictor, asked, [None] * 5)
     assert read_stars(tmp_path / "predicted") == pytest.approx(expected, abs=1e-4)
     said = capsys.readouterr()
-    assert said.err == ""
+    assert not said.err
     assert said.out == (
-        f"{tmp_path / 'predicted'}: 5 predictions, 2 of them for users and 2 for movies that the bundle does not know\n"
+        f"{tmp_path / 'predicted'}: 5 predictions, "
+        "2 of them for users and 2 for movies that the bundle does not know\n"
     )
 
 
 def test_command_prints_the_rmse_when_ratings_are_known(
     bundle_path: Path, history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The root of the mean square of what was written against what was given, overall and by history length."""
+    """What was written against what was given: the root of the mean square, all and by history length."""
     user = int(history.user_ids[np.diff(history.user_offsets).argmax()])
     known = int(np.diff(history.user_offsets).max())
     rated = history.movie_ids[
@@ -334,9 +335,9 @@ def test_command_exits_with_status_2_when_a_flag_cannot_be_read(
 def test_command_runs_as_a_module_when_started_by_python(bundle_path: Path, tmp_path: Path) -> None:
     """`python -m model.score` ends with the command's status, quiet on standard error off a terminal."""
     (tmp_path / "pairs.csv").write_text("user_id,movie_id,rating\n7,8,3\n")
+    flags = f"--bundle {bundle_path} --pairs {tmp_path / 'pairs.csv'} --output {tmp_path / 'out'}"
     ended = subprocess.run(
-        [sys.executable, "-m", "model.score", "--bundle", bundle_path, "--pairs", tmp_path / "pairs.csv"]
-        + ["--output", tmp_path / "out"],
+        [sys.executable, "-m", "model.score", *flags.split()],
         capture_output=True,
         text=True,
         check=False,

@@ -1,16 +1,11 @@
 """From ratings to a trained network: posterior samples, fold features, heads."""
 
 import dataclasses
-import logging
-import sys
-import warnings
 from math import ceil
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from tqdm import tqdm
 
 from model.config import RunConfig
@@ -23,8 +18,9 @@ from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import encode_queries
 from model.training.folds import FoldRows, assign_folds, build_fold_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
-from model.training.module import VALIDATION_RMSE, HeadDataModule, HeadModule, HeadRows
-from model.training.network import Heads, RatingNetwork, UserEncoder, compute_trust, join_inputs, standardise
+from model.training.heads import fit_heads
+from model.training.module import HeadRows
+from model.training.network import RatingNetwork, UserEncoder, compute_trust, join_inputs
 
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
@@ -105,13 +101,8 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     base = float(history.user_codes.mean() * HALF_STAR)
     inputs = prepared.features[:, columns]
     bases, trusts = torch.full((len(inputs),), base), torch.ones(len(inputs))
-    heads = _fit_heads(
-        HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars)),
-        history,
-        prepared,
-        config,
-        folder / "seed",
-    )
+    rows = HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars))
+    heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "seed")
     network = RatingNetwork(
         encoder=None, heads=heads, base=base, low=history.scale.low, high=history.scale.high
     )
@@ -148,13 +139,8 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
         )
     inputs = join_inputs(prepared.features, means, spreads)
     lengths = torch.from_numpy(np.diff(rows.contexts.offsets)[rows.queries.groups])
-    heads = _fit_heads(
-        HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars)),
-        history,
-        prepared,
-        config,
-        folder / "full",
-    )
+    head_rows = HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars))
+    heads = fit_heads(head_rows, prepared.is_validation, history.scale, config, folder / "full")
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     network = RatingNetwork(
         encoder=encoder, heads=heads, base=0.0, low=history.scale.low, high=history.scale.high
@@ -209,51 +195,3 @@ def _collect_observations(history: History, prepared: PreparedRows, held_out: in
         movie_users=history.movie_users[movie_kept],
         movie_stars=history.movie_codes[movie_kept] * HALF_STAR,
     )
-
-
-def _fit_heads(
-    rows: HeadRows,
-    history: History,
-    prepared: PreparedRows,
-    config: RunConfig,
-    folder: Path,
-) -> Heads:
-    """Train heads with Lightning and return those of the best epoch."""
-    torch.manual_seed(config.training.seed)
-    training, validation = rows.take(~prepared.is_validation), rows.take(prepared.is_validation)
-    heads = Heads(
-        *standardise(training.inputs), hidden_size=config.network.hidden_size, n_heads=config.network.n_heads
-    )
-    module = HeadModule(heads, config, low=history.scale.low, high=history.scale.high)
-    best = ModelCheckpoint(
-        dirpath=folder, filename="best", monitor=VALIDATION_RMSE, save_last=True, enable_version_counter=False
-    )
-    on_terminal = sys.stderr.isatty()
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # the rows are in memory: worker processes would only copy them
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-        # Lightning 2.6 flattens its data loaders through a class that torch 2.13 deprecates
-        warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
-        trainer = pl.Trainer(
-            accelerator=config.training.accelerator,
-            devices=1,
-            max_epochs=config.training.epochs,
-            callbacks=[
-                best,
-                EarlyStopping(VALIDATION_RMSE, patience=config.training.patience),
-                *([TQDMProgressBar()] if on_terminal else []),
-            ],
-            logger=False,
-            enable_progress_bar=on_terminal,
-            enable_model_summary=False,
-        )
-        data = HeadDataModule(training, validation, batch_size=config.training.batch_size)
-        last = folder / "last.ckpt"
-        trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(state)
-    return module.heads.cpu()

@@ -62,7 +62,10 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
     trained = read_checkpoint(run)
     history = read_history(run / HISTORY)
     movies = read_movies(run / HISTORY, history)
-    metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+    try:
+        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactIncompatibleError(f"{run / METRICS} is damaged: {error}") from error
 
     def write_files(folder: Path) -> dict[str, Any]:
         write_network(folder / NETWORK, trained.network, n_features=len(trained.feature_names))

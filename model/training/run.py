@@ -12,7 +12,7 @@ import numpy as np
 
 from model.bundle import replace_folder
 from model.config import RunConfig
-from model.errors import ArtifactError
+from model.errors import ArtifactError, RatingModelError
 from model.history import History, build_history
 from model.metrics import rmse
 from model.splits import apply_split, parse_split
@@ -74,7 +74,12 @@ def train_run(
         say("resuming an interrupted run")
     work.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    networks = _fit(history, config, work, say)
+    try:
+        networks = _fit(history, config, work, say)
+    except RatingModelError:
+        # trying again would fail again: there is nothing to resume
+        shutil.rmtree(work)
+        raise
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {
         "split": config.training.split,

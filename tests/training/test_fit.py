@@ -19,6 +19,7 @@ from model.table import Ratings
 from model.training import fit
 from model.training.encoding import predict_queries
 from model.training.fit import PreparedRows, fit_full, fit_seed, prepare_rows
+from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.module import HeadModule
 
 SEED_COLUMNS = [FULL_FEATURES.index(name) for name in SEED_FEATURES]
@@ -162,13 +163,12 @@ def test_heads_see_encoders_blind_to_their_fold_when_fitted(
 ) -> None:
     """One posterior for each held-out fold, sampled without its ratings, and one of all for serving."""
     sampled: list[int] = []
-    sample = fit.sample_posterior
 
-    def watch(data: fit.Observations, **settings: object) -> fit.Posterior:
+    def watch(data: Observations, **settings: object) -> Posterior:
         sampled.append(len(data.stars))
         assert len(data.movie_stars) == len(data.stars)
         assert sorted(data.movie_stars) == sorted(data.stars)
-        return sample(data, **settings)  # type: ignore[arg-type]
+        return sample_posterior(data, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fit, "sample_posterior", watch)
     fit_full(history, prepared, TINY_CONFIG, tmp_path)
@@ -193,14 +193,13 @@ def test_posterior_file_is_whole_or_absent_when_sampling_is_interrupted(
     history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C in the second posterior leaves the first one and no half file."""
-    sample = fit.sample_posterior
     calls: list[int] = []
 
-    def interrupt(data: fit.Observations, **settings: object) -> fit.Posterior:
+    def interrupt(data: Observations, **settings: object) -> Posterior:
         calls.append(len(calls))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return sample(data, **settings)  # type: ignore[arg-type]
+        return sample_posterior(data, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fit, "sample_posterior", interrupt)
     with pytest.raises(KeyboardInterrupt):

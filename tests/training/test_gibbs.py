@@ -142,7 +142,7 @@ def test_sample_vectors_gives_each_its_own_prior_when_nobody_rated(rng: np.rando
 def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.Generator) -> None:
     """One user after the other gets the closed-form mean given the movies and the others' links.
 
-    Three users rated movies {0, 1}, {1, 2} and {1}; a movie's vector is the mean plus its raters' links over the
+    Three users rated movies {0, 1}, {1, 2} and {1}; a vector is the mean plus its raters' links over the
     root of their number.
     """
     rated = [[0, 1], [1, 2], [1]]

@@ -44,7 +44,9 @@ def network(run_path: Path) -> RatingNetwork:
     return read_checkpoint(run_path).network
 
 
-def make_feeds(rng: np.random.Generator, *, n_queries: int, n_users: int, length: int) -> dict[str, NDArray[Any]]:
+def make_feeds(
+    rng: np.random.Generator, *, n_queries: int, n_users: int, length: int
+) -> dict[str, NDArray[Any]]:
     """Random inputs of these sizes, a third of the contexts being padding."""
     return {
         "features": rng.normal(3, 1, (n_queries, len(FULL_FEATURES))).astype(np.float32),
@@ -78,7 +80,7 @@ def test_network_equals_torch_when_sizes_differ_from_the_example(
 
 
 def test_network_has_named_open_axes_when_exported(session: onnxruntime.InferenceSession) -> None:
-    """Every first axis has a name, and the contexts' second as well; only the features' second is a number."""
+    """Every first axis has a name, and the contexts' second; only the features' second is a number."""
     shapes = {wanted.name: wanted.shape for wanted in session.get_inputs()}
     assert list(shapes) == list(INPUT_NAMES)
     n_queries = shapes["features"][0]
@@ -96,9 +98,9 @@ def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
     """One file, checked by onnx itself, of operator set 18 and no other domain's."""
     proto = onnx.load(bundle_path / NETWORK)
     onnx.checker.check_model(proto, full_check=True)
-    assert {entry.domain: entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}} == {
-        "": OPSET
-    }
+    assert {
+        entry.domain: entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}
+    } == {"": OPSET}
     assert all(node.domain in {"", "ai.onnx"} for node in proto.graph.node)
     assert not list(bundle_path.glob("*.data"))
 
@@ -167,7 +169,8 @@ def test_export_is_refused_when_onnx_predicts_otherwise(
 
     monkeypatch.setattr(onnx_export, "write_network", write_perturbed)
     with pytest.raises(
-        ArtifactIncompatibleError, match=r"differ by \d\.\d\de-0[23] stars on 503 rows: expected at most 0.0001"
+        ArtifactIncompatibleError,
+        match=r"differ by \d\.\d\de-0[23] stars on 503 rows: expected at most 0.0001",
     ):
         export_run(run_path, tmp_path / "bundle")
     assert list_folder(tmp_path) == []

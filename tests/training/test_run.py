@@ -4,8 +4,8 @@ import dataclasses
 import json
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections import UserList
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,15 @@ from tiny_run import TINY_CONFIG, TINY_DATA, change_training, list_folder
 
 from model.errors import ArtifactError, ConfigError, DataError
 from model.generation import build_synthetic
-from model.store import read_history
+from model.store import read_history, write_history
 from model.table import Ratings
 from model.training import run
 from model.training.checkpoint import read_checkpoint
+from model.training.fit import fit_full
 from model.training.run import HISTORY, METRICS, find_newest_run, fingerprint_ratings, is_run, train_run
 
 
-class Told(list[str]):
+class Told(UserList[str]):
     """What a run said, line by line."""
 
     def __call__(self, line: str) -> None:
@@ -33,14 +34,6 @@ class Told(list[str]):
 def told() -> Told:
     """Hears what a run says."""
     return Told()
-
-
-@pytest.fixture(autouse=True)
-def _signals_restored() -> Iterator[None]:
-    """Whatever a training run does to Ctrl-C stays within the test."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def interrupt_once(function: Callable[..., object]) -> Callable[..., object]:
@@ -105,7 +98,9 @@ def test_run_predicts_the_same_when_seed_is_the_same(
     tiny_ratings: Ratings, run_path: Path, tmp_path: Path, told: Told
 ) -> None:
     """Two runs of one configuration have the same metrics, but for the time they took."""
-    again = train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", truth=build_synthetic(TINY_DATA)[1], say=told)
+    again = train_run(
+        tiny_ratings, TINY_CONFIG, tmp_path / "run", truth=build_synthetic(TINY_DATA)[1], say=told
+    )
     first = json.loads((run_path / METRICS).read_text(encoding="utf-8"))
     del again["training_seconds"], first["training_seconds"]
     assert again == first
@@ -113,7 +108,9 @@ def test_run_predicts_the_same_when_seed_is_the_same(
     assert all((ours.state_dict()[name] == value).all() for name, value in theirs.state_dict().items())
 
 
-def test_run_has_no_full_line_when_features_are_seed(tiny_ratings: Ratings, tmp_path: Path, told: Told) -> None:
+def test_run_has_no_full_line_when_features_are_seed(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told
+) -> None:
     """The shipped network is the one of five features."""
     metrics = train_run(tiny_ratings, change_training(features="seed"), tmp_path / "run", say=told)
     assert list(metrics["rmse"]) == ["constant", "movie_mean", "biases", "seed"]
@@ -121,7 +118,9 @@ def test_run_has_no_full_line_when_features_are_seed(tiny_ratings: Ratings, tmp_
     assert len(read_checkpoint(tmp_path / "run").feature_names) == 5
 
 
-def test_run_trains_on_everything_when_split_is_none(tiny_ratings: Ratings, tmp_path: Path, told: Told) -> None:
+def test_run_trains_on_everything_when_split_is_none(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told
+) -> None:
     """There is nothing to measure on, and no RMSE is claimed."""
     metrics = train_run(tiny_ratings, change_training(split="none"), tmp_path / "run", say=told)
     assert "rmse" not in metrics
@@ -131,9 +130,14 @@ def test_run_trains_on_everything_when_split_is_none(tiny_ratings: Ratings, tmp_
 
 @pytest.mark.parametrize("stage", ["prepare_rows", "fit_seed", "fit_full", "write_history", "replace_folder"])
 def test_run_leaves_no_folder_and_resumes_when_interrupted(
-    tiny_ratings: Ratings, run_path: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, stage: str
+    tiny_ratings: Ratings,
+    run_path: Path,
+    tmp_path: Path,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
 ) -> None:
-    """Ctrl-C at any stage: no run folder; the same call says that it resumes, and ends as if nothing had been."""
+    """Ctrl-C at any stage: no run folder; the same call resumes, says so, and ends as if nothing had been."""
     monkeypatch.setattr(run, stage, interrupt_once(getattr(run, stage)))
     with pytest.raises(KeyboardInterrupt):
         train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
@@ -153,7 +157,7 @@ def test_resumed_run_is_the_same_when_training_had_stopped_early(
     """Heads that early stopping had finished are not trained any further after an interruption."""
     config = change_training(epochs=20, patience=1, learning_rate=0.3)
     straight = train_run(tiny_ratings, config, tmp_path / "straight", say=told)
-    monkeypatch.setattr(run, "write_history", interrupt_once(run.write_history))
+    monkeypatch.setattr(run, "write_history", interrupt_once(write_history))
     with pytest.raises(KeyboardInterrupt):
         train_run(tiny_ratings, config, tmp_path / "resumed", say=told)
     resumed = train_run(tiny_ratings, config, tmp_path / "resumed", say=told)
@@ -164,7 +168,7 @@ def test_run_starts_afresh_when_configuration_differs_from_the_interrupted(
     tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Progress belongs to one configuration and one data set."""
-    monkeypatch.setattr(run, "fit_full", interrupt_once(run.fit_full))
+    monkeypatch.setattr(run, "fit_full", interrupt_once(fit_full))
     with pytest.raises(KeyboardInterrupt):
         train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
     train_run(tiny_ratings, change_training(seed=9), tmp_path / "run", say=told)
@@ -192,7 +196,9 @@ def test_run_is_refused_when_output_is_not_a_run(tiny_ratings: Ratings, tmp_path
     file = tmp_path / "file"
     file.write_text("text")
     for output in (folder, file):
-        with pytest.raises(ArtifactError, match=f"{output.name} is there and is not a run: expected a new folder"):
+        with pytest.raises(
+            ArtifactError, match=f"{output.name} is there and is not a run: expected a new folder"
+        ):
             train_run(tiny_ratings, TINY_CONFIG, output, say=told)
     assert told == []
     assert list_folder(folder) == ["cat.jpg"]
