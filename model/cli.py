@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from model.dates import parse_day
 from model.errors import RatingModelError
 
 USER_ERROR = 2
@@ -30,6 +31,18 @@ class Parser(argparse.ArgumentParser):
             message: what is wrong with the arguments.
         """
         self.exit(USER_ERROR, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def parse_day_flag(text: str) -> int:
+    """Read a flag's date, YYYY-MM-DD, as days since 1970-01-01.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is none.
+    """
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run_command(command: Callable[[], None], *, prog: str) -> int:

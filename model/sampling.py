@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.cli import Parser, run_command
-from model.dates import format_day, parse_day
+from model.cli import Parser, parse_day_flag, run_command
+from model.dates import format_day
 from model.errors import ConfigError, DataError
 from model.ratings import read_ratings, write_sample_csv
 from model.table import Movies, Ratings
@@ -151,8 +151,12 @@ def _build_parser() -> Parser:
     parser.add_argument("--output", type=Path, required=True, help="the CSV file to write")
     parser.add_argument("--method", choices=tuple(FLAGS), required=True, help="what the sample is drawn by")
     period = parser.add_argument_group("--method period")
-    period.add_argument("--from", dest="first_day", type=_day, metavar="DATE", help="first day, YYYY-MM-DD")
-    period.add_argument("--to", dest="last_day", type=_day, metavar="DATE", help="last day, itself included")
+    period.add_argument(
+        "--from", dest="first_day", type=parse_day_flag, metavar="DATE", help="first day, YYYY-MM-DD"
+    )
+    period.add_argument(
+        "--to", dest="last_day", type=parse_day_flag, metavar="DATE", help="last day, itself included"
+    )
     period.add_argument(
         "--min-ratings-per-movie",
         type=int,
@@ -166,13 +170,6 @@ def _build_parser() -> Parser:
     )
     movies.add_argument("--seed", type=int, metavar="N", help="chooses the movies (default 0)")
     return parser
-
-
-def _day(text: str) -> int:
-    try:
-        return parse_day(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _check_at_least(lowest: int, number: int, name: str) -> None:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.bundle import load_bundle
-from model.cli import Parser, run_command
-from model.dates import parse_day
+from model.cli import Parser, parse_day_flag, run_command
 from model.errors import DataError
 from model.formats.pairs import Pairs, read_pairs
 from model.history import NO_CUT, UNKNOWN, History
@@ -254,16 +253,11 @@ def _build_parser() -> Parser:
         "--json", action="store_true", help="print the report as JSON, and nothing else, on standard output"
     )
     history = parser.add_mutually_exclusive_group()
-    history.add_argument("--as-of", type=_day, metavar="DATE", help="use only ratings before this day")
+    history.add_argument(
+        "--as-of", type=parse_day_flag, metavar="DATE", help="use only ratings before this day"
+    )
     history.add_argument("--rolling", action="store_true", help="use only ratings before each row's own date")
     return parser
-
-
-def _day(text: str) -> int:
-    try:
-        return parse_day(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

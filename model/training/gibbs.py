@@ -12,12 +12,14 @@ ICML 2008; Rendle, Zhang and Koren, On the difficulty of evaluating baselines, a
 strong it is and for links on the movie side ("flipped" SVD++).
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 
 Floats = NDArray[np.float64]
 
@@ -89,8 +91,10 @@ def sample_posterior(
         rng: source of all randomness.
         on_step: called after each round with the rounds done and the rounds in all.
     """
-    n_users, n_movies = len(data.user_offsets) - 1, len(data.movie_offsets) - 1
-    width = rank + 1
+    n_all_movies = len(data.movie_offsets) - 1
+    rated = np.flatnonzero(np.diff(data.movie_offsets) > 0)
+    data = _keep_rated_movies(data, rated)
+    n_users, n_movies, width = len(data.user_offsets) - 1, len(rated), rank + 1
     overall_mean = float(data.stars.mean())
     # Drawn from the prior: from zero, where each side says that the other does not matter, it takes sparse
     # data hundreds of rounds to get away.
@@ -105,12 +109,12 @@ def sample_posterior(
     n_rounds = n_burn_in + n_samples * thinning
     for done in range(1, n_rounds + 1):
         movie_mean, movie_precision = _sample_hyperparameters(movies - link_sums, variances, rng)
-        _sample_vectors(
+        sample_vectors(
             data.movie_offsets, data.movie_users, data.movie_stars, overall_mean, users, movies,
             (movie_mean + link_sums) @ movie_precision, movie_precision, noise_precision,
             rng.standard_normal(movies.shape),
         )  # fmt: skip
-        _sample_links(
+        sample_links(
             data.user_offsets, data.user_movies, np.sqrt(np.diff(data.movie_offsets)), movies - movie_mean,
             link_sums, links, movie_precision, link_precisions, rng.standard_normal(links.shape),
         )  # fmt: skip
@@ -118,7 +122,7 @@ def sample_posterior(
             LINK_STRENGTH + n_users / 2, 1.0 / (LINK_STRENGTH * LINK_VARIANCE + (links**2).sum(axis=0) / 2)
         )
         user_mean, user_precision = _sample_hyperparameters(users, variances, rng)
-        _sample_vectors(
+        sample_vectors(
             data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users,
             np.tile(user_precision @ user_mean, (n_users, 1)), user_precision, noise_precision,
             rng.standard_normal(users.shape),
@@ -130,19 +134,34 @@ def sample_posterior(
             kept_precisions.append(user_precision)
             kept_noise.append(noise_precision)
         # summed in one fixed order, so that the number of threads changes nothing
-        squares = _sum_squared_errors(
+        squares = sum_squared_errors(
             data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users
         ).sum()
         noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + squares / 2))
         if on_step is not None:
             on_step(done, n_rounds)
+    movie_means = np.stack(kept_movie_means).astype(np.float32)
+    # nothing is known of an unrated movie but the mean of all movies
+    movie_vectors = np.repeat(movie_means[:, None], n_all_movies, axis=1)
+    movie_vectors[:, rated] = np.stack(kept_movies)
     return Posterior(
         overall_mean=overall_mean,
-        movie_vectors=np.stack(kept_movies),
-        movie_means=np.stack(kept_movie_means).astype(np.float32),
+        movie_vectors=movie_vectors,
+        movie_means=movie_means,
         user_means=np.stack(kept_user_means).astype(np.float32),
         user_precisions=np.stack(kept_precisions).astype(np.float32),
         noise_precisions=np.array(kept_noise, dtype=np.float32),
+    )
+
+
+def _keep_rated_movies(data: Observations, rated: NDArray[np.int64]) -> Observations:
+    """Number only the rated movies: the catalogue may list a hundred times as many."""
+    places = np.full(len(data.movie_offsets) - 1, -1, dtype=np.int32)
+    places[rated] = np.arange(len(rated), dtype=np.int32)
+    return dataclasses.replace(
+        data,
+        user_movies=places[data.user_movies],
+        movie_offsets=np.concatenate([data.movie_offsets[rated], data.movie_offsets[-1:]]),
     )
 
 
@@ -170,111 +189,3 @@ def _sample_hyperparameters(
     centre = n * mean / strength
     sampled = centre + np.linalg.solve(root.T, rng.standard_normal(width)) / np.sqrt(strength)
     return sampled, precision
-
-
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _sample_vectors(  # type: ignore[no-untyped-def]
-    offsets, others, stars, overall_mean, other_vectors, vectors, prior_information, precision, noise, normals
-):
-    """Sample every vector of one side given the other side: a Bayesian linear regression each."""
-    width = vectors.shape[1]
-    for i in numba.prange(len(offsets) - 1):
-        matrix = np.zeros((width, width))
-        right = np.zeros(width)
-        row = np.empty(width)
-        for place in range(offsets[i], offsets[i + 1]):
-            other = others[place]
-            row[0] = 1.0
-            for a in range(1, width):
-                row[a] = other_vectors[other, a]
-            residual = stars[place] - overall_mean - other_vectors[other, 0]
-            for a in range(width):
-                right[a] += row[a] * residual
-                value = row[a]
-                for b in range(a + 1):
-                    matrix[a, b] += value * row[b]
-        for a in range(width):
-            right[a] = right[a] * noise + prior_information[i, a]
-            for b in range(a + 1):
-                matrix[a, b] = matrix[a, b] * noise + precision[a, b]
-        _draw_gaussian(matrix, right, normals[i])
-        for a in range(width):
-            vectors[i, a] = right[a]
-
-
-@numba.njit(cache=True, fastmath=True)
-def _sample_links(  # type: ignore[no-untyped-def]
-    offsets, others, roots, residuals, sums, links, precision, link_precisions, normals
-):
-    """Sample every user's link given the movies' vectors, one after the other, and keep the sums up to date.
-
-    A movie's residual (its vector less the mean) is the sum of its raters' links over the root of their
-    number, plus Gaussian noise of the movies' precision.
-    """
-    width = links.shape[1]
-    matrix = np.empty((width, width))
-    right = np.empty(width)
-    gathered = np.empty(width)
-    for i in range(len(offsets) - 1):
-        weight = 0.0
-        gathered[:] = 0.0
-        for place in range(offsets[i], offsets[i + 1]):
-            other = others[place]
-            share = 1.0 / roots[other]
-            weight += share * share
-            for a in range(width):
-                gathered[a] += share * (residuals[other, a] - sums[other, a] + share * links[i, a])
-        for a in range(width):
-            right[a] = 0.0
-            for b in range(width):
-                right[a] += precision[a, b] * gathered[b]
-            for b in range(a + 1):
-                matrix[a, b] = precision[a, b] * weight
-            matrix[a, a] += link_precisions[a]
-        _draw_gaussian(matrix, right, normals[i])
-        for place in range(offsets[i], offsets[i + 1]):
-            other = others[place]
-            for a in range(width):
-                sums[other, a] += (right[a] - links[i, a]) / roots[other]
-        for a in range(width):
-            links[i, a] = right[a]
-
-
-@numba.njit(cache=True, fastmath=True)
-def _draw_gaussian(matrix, right, normals):  # type: ignore[no-untyped-def]
-    """Draw from the Gaussian of a precision matrix and a precision times mean.
-
-    The lower triangle of the matrix becomes its Cholesky factor L; the right side becomes
-    mean + L^-T normals.
-    """
-    width = len(right)
-    for a in range(width):
-        for b in range(a + 1):
-            total = matrix[a, b]
-            for c in range(b):
-                total -= matrix[a, c] * matrix[b, c]
-            matrix[a, b] = np.sqrt(total) if a == b else total / matrix[b, b]
-    for a in range(width):
-        for c in range(a):
-            right[a] -= matrix[a, c] * right[c]
-        right[a] /= matrix[a, a]
-    for a in range(width):
-        right[a] += normals[a]
-    for a in range(width - 1, -1, -1):
-        for c in range(a + 1, width):
-            right[a] -= matrix[c, a] * right[c]
-        right[a] /= matrix[a, a]
-
-
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _sum_squared_errors(offsets, others, stars, overall_mean, other_vectors, vectors):  # type: ignore[no-untyped-def]
-    """The squared errors of every user's ratings, summed by user: (n_users,) stars squared."""
-    squares = np.zeros(len(offsets) - 1)
-    for i in numba.prange(len(offsets) - 1):
-        for place in range(offsets[i], offsets[i + 1]):
-            other = others[place]
-            predicted = overall_mean + vectors[i, 0] + other_vectors[other, 0]
-            for a in range(1, vectors.shape[1]):
-                predicted += vectors[i, a] * other_vectors[other, a]
-            squares[i] += (stars[place] - predicted) ** 2
-    return squares

@@ -19,11 +19,9 @@ from model.training.gibbs import (
     Observations,
     Posterior,
     _sample_hyperparameters,
-    _sample_links,
-    _sample_vectors,
-    _sum_squared_errors,
     sample_posterior,
 )
+from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 from model.training.network import UserEncoder
 
 MEAN = 3.0
@@ -47,7 +45,7 @@ def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
     """One vector for each row of the normals, all of them rated by the same first raters."""
     n = len(normals)
     vectors = np.empty((n, 3))
-    _sample_vectors(
+    sample_vectors(
         np.arange(n + 1, dtype=np.int64) * rated,
         np.tile(np.arange(rated, dtype=np.int32), n),
         np.tile(STARS[:rated], n),
@@ -132,7 +130,7 @@ def test_sample_vectors_gives_each_its_own_prior_when_nobody_rated(rng: np.rando
     """Without ratings and without the random part every vector is its own prior mean."""
     means = rng.normal(size=(4, 3))
     vectors = np.empty((4, 3))
-    _sample_vectors(
+    sample_vectors(
         np.zeros(5, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0), MEAN, OTHERS, vectors,
         means @ PRECISION, PRECISION, NOISE, np.zeros((4, 3)),
     )  # fmt: skip
@@ -159,7 +157,7 @@ def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.
         return sums
 
     sampled, sums = links.copy(), sum_links()
-    _sample_links(
+    sample_links(
         np.array([0, 2, 4, 5]), np.array([0, 1, 1, 2, 1], dtype=np.int32), np.sqrt(counts), residuals,
         sums, sampled, PRECISION, link_precisions, np.zeros((3, 3)),
     )  # fmt: skip
@@ -181,7 +179,7 @@ def test_sum_squared_errors_equals_hand_calculation_when_two_users_rate_two_movi
     offsets, rated = np.array([0, 2, 3]), np.array([0, 1, 0], dtype=np.int32)
     # predictions: 4.3, 3 + 0.1 - 0.5 = 2.6, 3 - 0.4 + 0.2 + 2 = 4.8
     stars = np.array([5.0, 4.9, 4.9])
-    squares = _sum_squared_errors(offsets, rated, stars, MEAN, movies, users)
+    squares = sum_squared_errors(offsets, rated, stars, MEAN, movies, users)
     assert squares == pytest.approx([0.49 + 5.29, 0.01])
 
 
