@@ -24,6 +24,8 @@ from model.training.network import RatingNetwork, UserEncoder, compute_trust, jo
 
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
+MOST_HEAD_FOLDS = 5
+"""Each fold that the heads are trained on takes a run of the sampler without it."""
 MIN_RATINGS = 20
 """Fewer training ratings than this leave folds without rows."""
 
@@ -65,7 +67,8 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
     movie_row_folds = assign_folds(
         history.movie_users, row_movies, n_folds=training.n_folds, seed=training.seed
     )
-    n_chosen = min(training.n_folds, ceil(training.head_rows * training.n_folds / history.n_ratings))
+    wanted = ceil(training.head_rows * training.n_folds / history.n_ratings)
+    n_chosen = min(training.n_folds, MOST_HEAD_FOLDS, wanted)
     chosen = range(n_chosen)
     rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, rng=rng)
     search = build_bulk_search(history, movie_row_folds, rows.group_folds)
