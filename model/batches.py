@@ -1,7 +1,8 @@
 """Lay ragged contexts out as the rectangles that the network takes, in chunks that bound the memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ _CONTEXT_COST = 16
 
 INPUT_NAMES = ("features", "context_movies", "context_stars", "context_weights", "users", "movies")
 """The network's inputs, in order; one without an encoder takes only the features."""
+
+
+OUTPUT_NAMES = ("rating", "interval_low", "interval_high")
+"""The network's outputs, in order, each (n_queries,) stars."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +75,41 @@ def batch_contexts(contexts: Contexts, queries: Queries) -> Iterator[ContextBatc
             movies=queries.movies[rows].astype(np.int64) + 1,
         )
         first = last
+
+
+class Session(Protocol):
+    """What is needed of an onnxruntime session, so that this module need not import it."""
+
+    def get_inputs(self) -> Sequence[Any]:
+        """The graph's inputs."""
+
+    def run(self, output_names: Sequence[str] | None, input_feed: dict[str, Any]) -> Sequence[Any]:
+        """Compute the graph's outputs."""
+
+
+def run_session(
+    session: Session, features: NDArray[np.float32], contexts: Contexts, queries: Queries
+) -> NDArray[np.float32]:
+    """Run an exported network over queries.
+
+    Args:
+        session: of the network.
+        features: (n_queries, n_features) the network's feature columns.
+        contexts: the users' visible ratings.
+        queries: who asks for which movie.
+
+    Returns:
+        (n_queries, 3) stars, the columns of `OUTPUT_NAMES`.
+    """
+    predicted = np.empty((len(queries), len(OUTPUT_NAMES)), dtype=np.float32)
+    if len(session.get_inputs()) == 1:
+        predicted.T[:] = session.run(OUTPUT_NAMES, {"features": features})
+        return predicted
+    for batch in batch_contexts(contexts, queries):
+        feeds = {name: getattr(batch, name) for name in INPUT_NAMES[1:]}
+        outputs = session.run(OUTPUT_NAMES, {"features": features[batch.rows], **feeds})
+        predicted[batch.rows] = np.stack(outputs, axis=1)
+    return predicted
 
 
 def _pad(

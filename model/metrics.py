@@ -54,10 +54,24 @@ def score_by_history(
         actual: (n,) stars.
         history_lengths: (n,) ratings known of each row's user.
     """
-    scores = []
+    return [
+        BucketScore(label, int(rows.sum()), rmse(predicted[rows], actual[rows]) if rows.any() else None)
+        for label, rows in bucket_history(history_lengths)
+    ]
+
+
+def bucket_history(history_lengths: NDArray[np.integer]) -> list[tuple[str, NDArray[np.bool_]]]:
+    """The rows of each bucket of history lengths.
+
+    Args:
+        history_lengths: (n,) ratings known of each row's user.
+
+    Returns:
+        The bucket's label, such as 5-19 or 100+, and its mask (n,).
+    """
+    buckets = []
     for first, last in HISTORY_BUCKETS:
-        rows = (history_lengths >= first) & (history_lengths <= (np.inf if last is None else last))
         label = f"{first}+" if last is None else str(first) if first == last else f"{first}-{last}"
-        n_rows = int(rows.sum())
-        scores.append(BucketScore(label, n_rows, rmse(predicted[rows], actual[rows]) if n_rows else None))
-    return scores
+        rows = (history_lengths >= first) & (history_lengths <= (np.inf if last is None else last))
+        buckets.append((label, rows))
+    return buckets

@@ -41,6 +41,7 @@ class FakePredictor:
         movie_known = query.movie_id == KNOWN_MOVIE
         return Prediction(
             predicted_rating=3.25 if movie_known else 3.5,
+            interval=(2.25, 4.25) if movie_known else (2.0, 5.0),
             user_known=n_user_ratings > 0,
             movie_known=movie_known,
             n_user_ratings=n_user_ratings,

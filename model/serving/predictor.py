@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batches import INPUT_NAMES, batch_contexts
+from model.batches import run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import FeatureTable, compute_features
@@ -47,6 +47,8 @@ class Prediction:
 
     predicted_rating: float
     """Stars, within the scale."""
+    interval: tuple[float, float]
+    """Where the actual rating lies in 80 cases of 100: lower and upper bound, stars, within the scale."""
     user_known: bool
     """Whether any rating of the user was available (history or fold-in)."""
     movie_known: bool
@@ -87,7 +89,6 @@ class Predictor:
         self._reader = QueryReader(bundle.history)
         self._feature_names = tuple(bundle.manifest["feature_names"])
         self._session = open_session(bundle)
-        self._inputs = {wanted.name for wanted in self._session.get_inputs()}
 
     @property
     def scale(self) -> RatingScale:
@@ -116,7 +117,7 @@ class Predictor:
         if not queries:
             return np.empty(0, dtype=np.float32)
         visible = self._reader.read(queries)
-        return self._run(self._compute_features(visible).matrix, visible)
+        return self._run(self._compute_features(visible).matrix, visible)[:, 0]
 
     def self_test(self) -> Prediction:
         """Repeat the prediction that was made at export.
@@ -146,14 +147,7 @@ class Predictor:
         )
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
-        if self._inputs == {"features"}:
-            alone: NDArray[np.float32] = self._session.run(None, {"features": features})[0]
-            return alone
-        predicted = np.empty(len(features), dtype=np.float32)
-        for batch in batch_contexts(visible.contexts, visible.queries):
-            feeds = {name: getattr(batch, name) for name in INPUT_NAMES[1:]}
-            predicted[batch.rows] = self._session.run(None, {"features": features[batch.rows], **feeds})[0]
-        return predicted
+        return run_session(self._session, features, visible.contexts, visible.queries)
 
 
 def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
@@ -177,7 +171,7 @@ def _explain(
     queries, contexts, found = visible.queries, visible.contexts, table.neighbours
     lengths = np.diff(contexts.offsets)
     predictions = []
-    for row, rating in enumerate(predicted.tolist()):
+    for row, (rating, lowest, highest) in enumerate(predicted.tolist()):
         group, movie, era = queries.groups[row], queries.movies[row], queries.eras[row]
         n_movie_ratings = 0
         if movie != UNKNOWN:
@@ -186,6 +180,7 @@ def _explain(
         predictions.append(
             Prediction(
                 predicted_rating=rating,
+                interval=(lowest, highest),
                 user_known=bool(lengths[group]),
                 movie_known=n_movie_ratings > 0,
                 n_user_ratings=int(lengths[group]),

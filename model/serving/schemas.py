@@ -145,6 +145,15 @@ class BatchRequest(Request):
     requests: Annotated[list[PredictRequest], Field(max_length=MOST_REQUESTS)]
 
 
+class Interval(BaseModel):
+    """Bounds that hold the actual rating in 80 cases of 100."""
+
+    low: float
+    """Stars, within the bundle's scale."""
+    high: float
+    """Stars, within the bundle's scale."""
+
+
 class Basis(BaseModel):
     """What a prediction rests on."""
 
@@ -185,6 +194,8 @@ class PredictAnswer(BaseModel):
 
     predicted_rating: float
     """Stars, within the bundle's scale."""
+    interval: Interval
+    """Where the actual rating is to be expected."""
     based_on: Basis
     explanation: Explanation | None = None
     """Null unless the request says `"explain": true`."""

@@ -10,6 +10,7 @@ from model.serving.schemas import (
     Basis,
     ExplainedNeighbour,
     Explanation,
+    Interval,
     OriginalAnswer,
     OriginalRequest,
     PredictAnswer,
@@ -120,6 +121,7 @@ def _is_on(scale: RatingScale, rating: float) -> bool:
 def _build_answer(prediction: Prediction, *, explain: bool) -> PredictAnswer:
     return PredictAnswer(
         predicted_rating=prediction.predicted_rating,
+        interval=Interval(low=prediction.interval[0], high=prediction.interval[1]),
         based_on=Basis(
             user_known=prediction.user_known,
             movie_known=prediction.movie_known,

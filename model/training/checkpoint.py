@@ -8,7 +8,7 @@ import torch
 
 from model.config import RunConfig
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
-from model.training.network import Heads, RatingNetwork, UserEncoder
+from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 
 FILE_NAME = "network.ckpt"
 _FORMAT = 1
@@ -67,12 +67,22 @@ def read_checkpoint(folder: Path) -> TrainedNetwork:
     if "encoder.table" in state:
         names = ("table", "precisions", "information", "noise", "overall_mean")
         encoder = UserEncoder(**{name: state[f"encoder.{name}"] for name in names})
-    heads = Heads(
-        state["heads.means"],
-        state["heads.deviations"],
-        hidden_size=config.network.hidden_size,
-        n_heads=config.network.n_heads,
+    heads, spread_heads = (
+        Heads(
+            state[f"{prefix}.means"],
+            state[f"{prefix}.deviations"],
+            hidden_size=config.network.hidden_size,
+            n_heads=config.network.n_heads,
+        )
+        for prefix in ("heads", "intervals.heads")
     )
-    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=stored["low"], high=stored["high"])
+    network = RatingNetwork(
+        encoder=encoder,
+        heads=heads,
+        intervals=Intervals(spread_heads, state["intervals.quantiles"]),
+        base=0.0,
+        low=stored["low"],
+        high=stored["high"],
+    )
     network.load_state_dict(state)
     return TrainedNetwork(network.eval(), config, tuple(stored["feature_names"]))

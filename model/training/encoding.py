@@ -43,15 +43,15 @@ def predict_queries(
         queries: who asks for which movie.
 
     Returns:
-        (n_queries,) stars.
+        (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
     """
     columns = torch.from_numpy(features)
+    predicted = torch.empty(len(queries), 3)
     if network.encoder is None:
-        alone: NDArray[np.float32] = network(columns).numpy()
-        return alone
-    predicted = torch.empty(len(queries))
-    for rows, batch in _batches(contexts, queries):
-        predicted[rows] = network(columns[rows], *batch)
+        predicted[:] = torch.stack(network(columns), dim=1)
+    else:
+        for rows, batch in _batches(contexts, queries):
+            predicted[rows] = torch.stack(network(columns[rows], *batch), dim=1)
     return predicted.numpy()
 
 

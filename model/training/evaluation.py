@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.features import compute_features
 from model.history import NO_CUT, NO_ERA, UNKNOWN, History
-from model.metrics import rmse, score_by_history
+from model.metrics import bucket_history, rmse, score_by_history
 from model.table import Ratings
 from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
 from model.training.checkpoint import TrainedNetwork
@@ -59,7 +59,8 @@ def predict_test(
         networks: by the name of their line.
 
     Returns:
-        (n_test,) stars by name, and how many ratings of each row's user were known.
+        (n_test, 3) by name, predicted rating and the bounds of its interval, stars; and how many ratings of
+        each row's user were known.
     """
     contexts, queries = build_test_queries(history, test)
     search = build_bulk_search(
@@ -78,11 +79,22 @@ def predict_test(
 
 
 def tabulate(
-    predicted: Mapping[str, NDArray[np.floating]], test: Ratings, history_lengths: NDArray[np.int64]
+    predicted: Mapping[str, NDArray[np.floating]],
+    test: Ratings,
+    history_lengths: NDArray[np.int64],
+    *,
+    intervals: NDArray[np.floating] | None = None,
 ) -> dict[str, Any]:
-    """Compute the RMSE of every line, overall and by history length, ready for metrics.json."""
+    """Compute the RMSE of every line, overall and by history length, ready for metrics.json.
+
+    Args:
+        predicted: (n_test,) stars by the name of the line.
+        test: the actual ratings.
+        history_lengths: (n_test,) how many ratings of each row's user were known.
+        intervals: (n_test, 2) the bounds around the run's own predictions, stars, to measure coverage.
+    """
     lines = {name: predicted[name] for name in LINES if name in predicted}
-    return {
+    table = {
         "rmse": {name: rmse(values, test.stars) for name, values in lines.items()},
         "rmse_by_history_length": {
             name: [
@@ -92,6 +104,16 @@ def tabulate(
             for name, values in lines.items()
         },
     }
+    if intervals is not None:
+        held = (intervals[:, 0] <= test.stars) & (test.stars <= intervals[:, 1])
+        table["interval_coverage"] = float(held.mean())
+        table["interval_coverage_by_history_length"] = [
+            {"ratings_known": label, "rows": int(rows.sum()), "coverage": float(held[rows].mean())}
+            for label, rows in bucket_history(history_lengths)
+            if rows.any()
+        ]
+        table["interval_width"] = float((intervals[:, 1] - intervals[:, 0]).mean())
+    return table
 
 
 def format_table(metrics: Mapping[str, Any]) -> str:
@@ -112,6 +134,8 @@ def format_table(metrics: Mapping[str, Any]) -> str:
             f"{'  lowest that anybody could expect':<36}{metrics['lowest_rmse']:>9.4f}"
             f"   (with the luck of these rows {metrics['best_predictions_rmse']:.4f})"
         )
+    if "interval_coverage" in metrics:
+        lines.append(f"{'  inside the 80 % interval':<36}{metrics['interval_coverage']:>9.1%}")
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import encode_queries
 from model.training.folds import FoldRows, assign_folds, build_fold_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
-from model.training.heads import fit_heads
+from model.training.heads import fit_heads, fit_intervals
 from model.training.module import HeadRows
 from model.training.network import RatingNetwork, UserEncoder, compute_trust, join_inputs
 
@@ -106,8 +106,16 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     bases, trusts = torch.full((len(inputs),), base), torch.ones(len(inputs))
     rows = HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars))
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "seed")
+    intervals = fit_intervals(
+        rows, heads, prepared.is_validation, history.scale, config, folder / "seed-intervals"
+    )
     network = RatingNetwork(
-        encoder=None, heads=heads, base=base, low=history.scale.low, high=history.scale.high
+        encoder=None,
+        heads=heads,
+        intervals=intervals,
+        base=base,
+        low=history.scale.low,
+        high=history.scale.high,
     )
     return TrainedNetwork(network.eval(), config, names)
 
@@ -144,9 +152,17 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
     lengths = torch.from_numpy(np.diff(rows.contexts.offsets)[rows.queries.groups])
     head_rows = HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars))
     heads = fit_heads(head_rows, prepared.is_validation, history.scale, config, folder / "full")
+    intervals = fit_intervals(
+        head_rows, heads, prepared.is_validation, history.scale, config, folder / "full-intervals"
+    )
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     network = RatingNetwork(
-        encoder=encoder, heads=heads, base=0.0, low=history.scale.low, high=history.scale.high
+        encoder=encoder,
+        heads=heads,
+        intervals=intervals,
+        base=0.0,
+        low=history.scale.low,
+        high=history.scale.high,
     )
     return TrainedNetwork(network.eval(), config, feature_names("full"))
 

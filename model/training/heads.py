@@ -4,6 +4,8 @@ import logging
 import signal
 import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -15,12 +17,62 @@ from torch import Tensor
 from model.config import RunConfig
 from model.errors import ConfigError
 from model.table import RatingScale
-from model.training.module import VALIDATION_RMSE, HeadDataModule, HeadModule, HeadRows
-from model.training.network import Heads, standardise
+from model.training.module import HeadDataModule, HeadModule, HeadRows, SpreadModule
+from model.training.network import Heads, Intervals, standardise
+
+MIN_VARIANCE = 1e-4
+"""Stars squared; errors that are all zero still have a spread."""
+COVERAGE = 0.8
+"""Share of the actual ratings that the intervals are calibrated to hold."""
+
+
+def fit_intervals(
+    rows: HeadRows,
+    heads: Heads,
+    is_validation: Tensor,
+    scale: RatingScale,
+    config: RunConfig,
+    folder: Path,
+) -> Intervals:
+    """Train the intervals around the predictions of trained heads, and calibrate them on the validation rows.
+
+    The bounds are the quantiles of the validation errors in standard deviations (split conformal
+    prediction), so that coverage does not rest on the errors being Gaussian.
+
+    Args:
+        rows: what the heads were trained on and validated with.
+        heads: the trained heads.
+        is_validation: bool (n,) the rows that only decide when to stop, and calibrate.
+        scale: the stars that the data set uses.
+        config: the run's configuration.
+        folder: where the checkpoints are kept; training resumes from the last one there.
+
+    Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for
+        regression, JASA 2018, section 5.2 (locally weighted).
+    """
+    with torch.no_grad():
+        predicted = (rows.bases + rows.trusts * heads(rows.inputs)).mean(0).clamp(scale.low, scale.high)
+    errors = rows.stars - predicted
+    around = HeadRows(rows.inputs, predicted, rows.trusts, rows.stars)
+    start = float(errors[~is_validation].square().mean().clamp_min(MIN_VARIANCE).log() / 2)
+    spread_heads = fit_heads(
+        around, is_validation, scale, config, folder, build_module=SpreadModule, start=start
+    )
+    with torch.no_grad():
+        deviations = spread_heads(rows.inputs[is_validation]).mean(0).exp()
+    tails = torch.tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return Intervals(spread_heads, torch.quantile(errors[is_validation] / deviations, tails))
 
 
 def fit_heads(
-    rows: HeadRows, is_validation: Tensor, scale: RatingScale, config: RunConfig, folder: Path
+    rows: HeadRows,
+    is_validation: Tensor,
+    scale: RatingScale,
+    config: RunConfig,
+    folder: Path,
+    *,
+    build_module: type[HeadModule] = HeadModule,
+    start: float = 0.0,
 ) -> Heads:
     """Train heads with Lightning and return those of the best epoch.
 
@@ -30,6 +82,8 @@ def fit_heads(
         scale: the stars that the data set uses.
         config: the run's configuration.
         folder: where the checkpoints are kept; training resumes from the last one there.
+        build_module: what to train them for.
+        start: what the heads give before training.
 
     Raises:
         ConfigError: if there is no such accelerator here.
@@ -39,10 +93,16 @@ def fit_heads(
     training, validation = rows.take(~is_validation), rows.take(is_validation)
     network = config.network
     heads = Heads(*standardise(training.inputs), hidden_size=network.hidden_size, n_heads=network.n_heads)
-    module = HeadModule(heads, config, low=scale.low, high=scale.high)
+    with torch.no_grad():
+        heads.biases[-1].fill_(start)
+    module = build_module(heads, config, low=scale.low, high=scale.high)
     data = HeadDataModule(training, validation, batch_size=config.training.batch_size)
     best = ModelCheckpoint(
-        dirpath=folder, filename="best", monitor=VALIDATION_RMSE, save_last=True, enable_version_counter=False
+        dirpath=folder,
+        filename="best",
+        monitor=module.monitored,
+        save_last=True,
+        enable_version_counter=False,
     )
     last = folder / "last.ckpt"
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -54,9 +114,10 @@ def fit_heads(
         # Lightning 2.6 flattens its data loaders through a class that torch 2.13 deprecates
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         try:
-            _build_trainer(config, best).fit(
-                module, data, ckpt_path=last if last.exists() else None, weights_only=True
-            )
+            with _one_thread():
+                _build_trainer(config, best).fit(
+                    module, data, ckpt_path=last if last.exists() else None, weights_only=True
+                )
         except SystemExit as error:
             # Lightning turns Ctrl-C into an exit of its own and leaves the signal ignored
             signal.signal(signal.SIGINT, on_interrupt)
@@ -64,6 +125,17 @@ def fit_heads(
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     return module.heads.cpu()
+
+
+@contextmanager
+def _one_thread() -> Generator[None, None, None]:
+    """Keep torch on one core: the heads are so small that sharing their work costs more than doing it."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _build_trainer(config: RunConfig, best: ModelCheckpoint) -> pl.Trainer:
@@ -75,7 +147,7 @@ def _build_trainer(config: RunConfig, best: ModelCheckpoint) -> pl.Trainer:
             max_epochs=config.training.epochs,
             callbacks=[
                 best,
-                EarlyStopping(VALIDATION_RMSE, patience=config.training.patience),
+                EarlyStopping(str(best.monitor), patience=config.training.patience),
                 *([TQDMProgressBar()] if on_terminal else []),
             ],
             logger=False,

@@ -1,7 +1,7 @@
 """The Lightning side: training the heads on the RMSE, with the rows held in memory."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,7 @@ from model.training.network import Heads
 
 VALIDATION_RMSE = "validation_rmse"
 TRAINING_RMSE = "training_rmse"
+VALIDATION_SURPRISE = "validation_surprise"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,7 @@ class HeadDataModule(pl.LightningDataModule):
 
 
 class HeadModule(pl.LightningModule):
-    """Trains the heads: the loss of each is its own RMSE, so that they stay different and average well.
+    """Trains the prediction's heads: the loss of each is its own RMSE, so that they stay different.
 
     Args:
         heads: the network's trainable part.
@@ -82,13 +83,16 @@ class HeadModule(pl.LightningModule):
         high: highest rating of the scale, stars.
     """
 
+    monitored: ClassVar[str] = VALIDATION_RMSE
+    """The logged quantity that decides when training stops."""
+
     def __init__(self, heads: Heads, config: RunConfig, *, low: float, high: float) -> None:
         super().__init__()
         self.heads = heads
         self.low, self.high = low, high
         self._training = config.training
         self.save_hyperparameters(config.to_json())
-        self._squares: list[Tensor] = []
+        self._collected: list[Tensor] = []
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> Tensor:
         """The mean over heads of each head's RMSE on the batch, stars."""
@@ -101,12 +105,12 @@ class HeadModule(pl.LightningModule):
         """Collect the squared errors of the averaged, clipped prediction."""
         inputs, bases, trusts, stars = batch
         predicted = (bases + trusts * self.heads(inputs)).mean(0).clamp(self.low, self.high)
-        self._squares.append((predicted - stars) ** 2)
+        self._collected.append((predicted - stars) ** 2)
 
     def on_validation_epoch_end(self) -> None:
         """Log the RMSE over all validation rows, stars."""
-        self.log(VALIDATION_RMSE, torch.cat(self._squares).mean().sqrt(), prog_bar=True)
-        self._squares.clear()
+        self.log(VALIDATION_RMSE, torch.cat(self._collected).mean().sqrt(), prog_bar=True)
+        self._collected.clear()
 
     def configure_optimizers(self) -> Any:
         """AdamW with a one-cycle learning rate; biases are not decayed."""
@@ -121,6 +125,35 @@ class HeadModule(pl.LightningModule):
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class SpreadModule(HeadModule):
+    """Trains the intervals' heads: how far the actual ratings spread around the predictions.
+
+    The rows' bases are the predictions. The loss of each head is the negative log likelihood, up to a
+    constant, of Gaussian errors whose log standard deviation the head gives.
+    """
+
+    monitored = VALIDATION_SURPRISE
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> Tensor:
+        """The mean over heads of each head's loss on the batch."""
+        inputs, bases, _, stars = batch
+        return _compute_surprise(self.heads(inputs), stars - bases).mean()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> None:
+        """Collect the losses of the averaged heads."""
+        inputs, bases, _, stars = batch
+        self._collected.append(_compute_surprise(self.heads(inputs).mean(0), stars - bases))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean loss over all validation rows."""
+        self.log(VALIDATION_SURPRISE, torch.cat(self._collected).mean(), prog_bar=True)
+        self._collected.clear()
+
+
+def _compute_surprise(log_deviations: Tensor, errors: Tensor) -> Tensor:
+    return log_deviations + 0.5 * (errors * (-log_deviations).exp()) ** 2
 
 
 def compute_rmse(predicted: Tensor, stars: Tensor) -> Tensor:

@@ -157,28 +157,57 @@ class Heads(nn.Module):
         return hidden[..., 0]
 
 
+class Intervals(nn.Module):
+    """The interval around a prediction: heads give the spread of the error, calibration the width in spreads.
+
+    Args:
+        heads: their mean is the logarithm of the error's standard deviation, stars.
+        quantiles: (2,) the lower and upper bound of the errors, in standard deviations.
+    """
+
+    def __init__(self, heads: Heads, quantiles: Tensor) -> None:
+        super().__init__()
+        self.heads = heads
+        self.quantiles: Tensor
+        self.register_buffer("quantiles", quantiles)
+
+    def forward(self, inputs: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
+        """Bound the rating: (n_queries, n_inputs) and (n_queries,) to two of (n_queries,), stars."""
+        deviations = self.heads(inputs).mean(0).exp()
+        return predicted + self.quantiles[0] * deviations, predicted + self.quantiles[1] * deviations
+
+
 class RatingNetwork(nn.Module):
-    """Features, and the encoder where there is one, to the predicted rating.
+    """Features, and the encoder where there is one, to the predicted rating and its interval.
 
     Args:
         encoder: None for the network of the `seed` features.
         heads: trained on the features, followed by the encoder's mean and spread where there is one.
+        intervals: takes the same inputs as the heads.
         base: what the heads correct where there is no encoder, stars.
         low: lowest rating of the scale, stars.
         high: highest rating of the scale, stars.
     """
 
     def __init__(
-        self, *, encoder: UserEncoder | None, heads: Heads, base: float, low: float, high: float
+        self,
+        *,
+        encoder: UserEncoder | None,
+        heads: Heads,
+        intervals: Intervals,
+        base: float,
+        low: float,
+        high: float,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.heads = heads
+        self.intervals = intervals
         self.low, self.high = low, high
         self.base: Tensor
         self.register_buffer("base", torch.tensor(base, dtype=torch.float32))
 
-    def forward(self, features: Tensor, *contexts: Tensor) -> Tensor:
+    def forward(self, features: Tensor, *contexts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predict.
 
         Args:
@@ -186,17 +215,20 @@ class RatingNetwork(nn.Module):
             contexts: with an encoder, the arguments of `UserEncoder.forward`.
 
         Returns:
-            (n_queries,) stars, within the scale.
+            The predicted rating and the bounds of its interval, each (n_queries,) stars within the scale.
         """
         if self.encoder is None:
-            members = self.base + self.heads(features)
+            inputs = features
+            members = self.base + self.heads(inputs)
         else:
             mean, spread = self.encoder(*contexts)
             _, _, context_weights, users, _ = contexts
             trust = compute_trust(context_weights.sum(dim=1)[users])
-            members = mean + trust * self.heads(join_inputs(features, mean, spread))
-        mean_of_heads: Tensor = members.mean(0)
-        return mean_of_heads.clamp(self.low, self.high)
+            inputs = join_inputs(features, mean, spread)
+            members = mean + trust * self.heads(inputs)
+        predicted = members.mean(0).clamp(self.low, self.high)
+        lowest, highest = self.intervals(inputs, predicted)
+        return predicted, lowest.clamp(self.low, self.high), highest.clamp(self.low, self.high)
 
 
 def compute_trust(history_lengths: Tensor) -> Tensor:

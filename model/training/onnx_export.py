@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.batches import INPUT_NAMES, batch_contexts
+from model.batches import INPUT_NAMES, OUTPUT_NAMES, run_session
 from model.bundle import HISTORY, NETWORK, write_bundle
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
@@ -96,7 +96,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
             "self_test": {
                 "user_id": queries[0].user_id,
                 "movie_id": queries[0].movie_id,
-                "predicted_rating": round(float(predicted[0]), 6),
+                "predicted_rating": round(float(predicted[0, 0]), 6),
             },
         }
 
@@ -137,7 +137,7 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
                 examples,
                 path,
                 input_names=list(INPUT_NAMES[: len(examples)]),
-                output_names=["rating"],
+                output_names=list(OUTPUT_NAMES),
                 opset_version=OPSET,
                 dynamo=True,
                 dynamic_shapes=shapes,
@@ -189,11 +189,5 @@ def compare_with_torch(
     )
     ours = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    if len(session.get_inputs()) == 1:
-        served = session.run(None, {"features": table.matrix})[0]
-    else:
-        served = np.empty_like(ours)
-        for batch in batch_contexts(visible.contexts, visible.queries):
-            feeds = {name: getattr(batch, name) for name in INPUT_NAMES[1:]}
-            served[batch.rows] = session.run(None, {"features": table.matrix[batch.rows], **feeds})[0]
+    served = run_session(session, table.matrix, visible.contexts, visible.queries)
     return float(np.abs(ours - served).max()), served

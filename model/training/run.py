@@ -93,7 +93,11 @@ def train_run(
     if len(split.test):
         predicted, lengths = predict_test(history, split.test, networks)
         metrics |= count_unknown(history, split.test)
-        metrics |= tabulate({**predict_baselines(history, split.test), **predicted}, split.test, lengths)
+        own = predicted[config.training.features]
+        lines = predict_baselines(history, split.test) | {
+            name: table[:, 0] for name, table in predicted.items()
+        }
+        metrics |= tabulate(lines, split.test, lengths, intervals=own[:, 1:])
         if truth is not None:
             metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
             metrics["best_predictions_rmse"] = rmse(best_predictions(truth, split.test), split.test.stars)

@@ -53,6 +53,7 @@ def test_predict_says_what_it_rests_on_when_the_user_is_known(client: AsgiClient
     response = client.post("/v1/predict", {"user_id": 7, "movie_id": 30})
     assert response.json() == {
         "predicted_rating": 3.25,
+        "interval": {"low": 2.25, "high": 4.25},
         "based_on": {
             "user_known": True,
             "movie_known": True,

@@ -139,7 +139,9 @@ def test_batch_equals_single_when_queries_are_mixed(bundle: Bundle, predictor: P
     alone = [predictor.predict([query])[0] for query in queries]
     assert list_stars(together) == pytest.approx(list_stars(alone), abs=1e-5)
     for one, same in zip(together, alone, strict=True):
-        assert dataclasses.replace(one, predicted_rating=0.0) == dataclasses.replace(
+        assert one.interval == pytest.approx(same.interval, abs=1e-5)
+        assert one.interval[0] <= one.predicted_rating <= one.interval[1]
+        assert dataclasses.replace(one, predicted_rating=0.0, interval=same.interval) == dataclasses.replace(
             same, predicted_rating=0.0
         )
     assert predictor.predict_ratings(queries).tolist() == pytest.approx(list_stars(together), abs=1e-5)
@@ -302,6 +304,8 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
 ) -> None:
     """A network that would predict 12 or -6 serves 5 or 1."""
     torch = pytest.importorskip("torch")
+    from network_builders import build_intervals
+
     from model.features import SEED_FEATURES
     from model.training.network import Heads, RatingNetwork
     from model.training.onnx_export import write_network
@@ -310,7 +314,9 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
     with torch.no_grad():
         heads.biases[-1] += shift
     scale = bundle.history.scale
-    network = RatingNetwork(encoder=None, heads=heads, base=3.0, low=scale.low, high=scale.high)
+    network = RatingNetwork(
+        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=scale.low, high=scale.high
+    )
     write_network(tmp_path / NETWORK, network.eval(), n_features=5)
     manifest = {**bundle.manifest, "feature_names": list(SEED_FEATURES)}
     predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from network_builders import build_intervals
 from tiny_run import TINY_CONFIG
 
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
@@ -19,7 +20,9 @@ def trained() -> TrainedNetwork:
     sizes = TINY_CONFIG.network
     heads = Heads(torch.ones(5), 2 * torch.ones(5), hidden_size=sizes.hidden_size, n_heads=sizes.n_heads)
     torch.nn.init.normal_(heads.weights[-1])
-    network = RatingNetwork(encoder=None, heads=heads, base=3.25, low=0.5, high=5.0)
+    network = RatingNetwork(
+        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.25, low=0.5, high=5.0
+    )
     return TrainedNetwork(network.eval(), TINY_CONFIG, SEED_FEATURES)
 
 
@@ -28,7 +31,8 @@ def test_checkpoint_predicts_the_same_when_read_back(trained: TrainedNetwork, tm
     write_checkpoint(tmp_path, trained)
     read = read_checkpoint(tmp_path)
     features = torch.rand(20, 5) * 5
-    assert torch.equal(read.network(features), trained.network(features))
+    for again, first in zip(read.network(features), trained.network(features), strict=True):
+        assert torch.equal(again, first)
     assert (read.network.low, read.network.high) == (0.5, 5.0)
     assert read.config == TINY_CONFIG
     assert read.feature_names == SEED_FEATURES

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from builders import Rated, make_history
+from network_builders import build_intervals
 
 from model.history import NO_CUT, History
 from model.training.encoding import encode_queries, predict_queries
@@ -91,7 +92,9 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
         heads.weights[0].copy_(torch.tensor([[[1.0], [0.0], [0.0]]]))
         heads.weights[1].fill_(1.0)
         heads.weights[2].fill_(1.0)
-    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=-100.0, high=100.0)
+    network = RatingNetwork(
+        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=0.0, low=-100.0, high=100.0
+    )
     contexts, queries = make_contexts(HISTORY), make_queries(ASKED)
     features = np.arange(len(ASKED), dtype=np.float32)[:, None]
     predicted = predict_queries(network, features, contexts, queries)
@@ -101,7 +104,9 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
     lengths = torch.tensor([{0: 6, 1: 1, 2: 2, 3: 0}[group] for group, _ in ASKED])
     silu = torch.nn.functional.silu
     expected = means + lengths / (lengths + 3) * silu(silu(torch.from_numpy(features[:, 0])))
-    assert predicted == pytest.approx(expected.numpy(), abs=1e-5)
+    assert predicted[:, 0] == pytest.approx(expected.numpy(), abs=1e-5)
+    assert predicted[:, 1] == pytest.approx(expected.numpy() - 1, abs=1e-5)
+    assert predicted[:, 2] == pytest.approx(expected.numpy() + 1, abs=1e-5)
 
 
 def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:
@@ -109,8 +114,10 @@ def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.biases[2].fill_(0.5)
-    network = RatingNetwork(encoder=None, heads=heads, base=3.0, low=1.0, high=5.0)
+    network = RatingNetwork(
+        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+    )
     predicted = predict_queries(
         network, np.zeros((2, 1), dtype=np.float32), make_contexts(HISTORY), make_queries(ASKED[:2])
     )
-    assert predicted.tolist() == [3.5, 3.5]
+    assert predicted.tolist() == [[3.5, 2.5, 4.5], [3.5, 2.5, 4.5]]

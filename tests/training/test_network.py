@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from network_builders import build_intervals
 from numpy.typing import NDArray
 
 from model.training.gibbs import Posterior
@@ -201,8 +202,12 @@ def test_network_averages_heads_and_clips_when_there_is_no_encoder(
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=2)
     with torch.no_grad():
         heads.biases[2].copy_(torch.tensor(corrections).reshape(2, 1, 1))
-    network = RatingNetwork(encoder=None, heads=heads, base=3.0, low=1.0, high=5.0)
-    assert network(torch.zeros(1, 1)).tolist() == [expected]
+    network = RatingNetwork(
+        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+    )
+    predicted, low, high = network(torch.zeros(1, 1))
+    assert predicted.tolist() == [expected]
+    assert (low.item(), high.item()) == (max(expected - 1, 1.0), min(expected + 1, 5.0))
 
 
 def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) -> None:
@@ -211,11 +216,13 @@ def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) ->
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.biases[2].fill_(1.0)
-    network = RatingNetwork(encoder=encoder, heads=heads, base=99.0, low=-100.0, high=100.0)
+    network = RatingNetwork(
+        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=99.0, low=-100.0, high=100.0
+    )
     context = [torch.tensor([[3]]), torch.tensor([[4.0]]), torch.tensor([[1.0]])]
     asked = [torch.tensor([0]), torch.tensor([2])]
     mean = np.mean(predict_members(posterior, {2: 4.0}, 1))
-    assert network(torch.zeros(1, 1), *context, *asked).item() == pytest.approx(mean + 0.25, abs=1e-4)
+    assert network(torch.zeros(1, 1), *context, *asked)[0].item() == pytest.approx(mean + 0.25, abs=1e-4)
 
 
 def test_network_trusts_the_encoder_alone_when_history_is_empty(posterior: Posterior) -> None:
@@ -224,10 +231,12 @@ def test_network_trusts_the_encoder_alone_when_history_is_empty(posterior: Poste
     with torch.no_grad():
         heads.biases[2].fill_(1.0)
     encoder = UserEncoder.from_posterior(posterior)
-    network = RatingNetwork(encoder=encoder, heads=heads, base=0.0, low=-100.0, high=100.0)
+    network = RatingNetwork(
+        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=0.0, low=-100.0, high=100.0
+    )
     context = [torch.tensor([[3, 1]]), torch.tensor([[4.0, 2.0]]), torch.zeros(1, 2)]
     mean = np.mean(predict_members(posterior, {}, 1))
-    predicted = network(torch.zeros(1, 1), *context, torch.tensor([0]), torch.tensor([2]))
+    predicted, _, _ = network(torch.zeros(1, 1), *context, torch.tensor([0]), torch.tensor([2]))
     assert predicted.item() == pytest.approx(mean, abs=1e-4)
 
 
@@ -241,6 +250,11 @@ def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posteri
     """The encoder is fixed: none of its tables is a parameter."""
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     network = RatingNetwork(
-        encoder=UserEncoder.from_posterior(posterior), heads=heads, base=0.0, low=1.0, high=5.0
+        encoder=UserEncoder.from_posterior(posterior),
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=0.0,
+        low=1.0,
+        high=5.0,
     )
-    assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {"heads"}
+    assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {"heads", "intervals"}

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tiny_run import change_training, list_folder
 
-from model.batches import INPUT_NAMES
+from model.batches import INPUT_NAMES, OUTPUT_NAMES
 from model.bundle import NETWORK, load_bundle, read_manifest
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.features import FULL_FEATURES, SEED_FEATURES
@@ -72,11 +72,12 @@ def test_network_equals_torch_when_sizes_differ_from_the_example(
 ) -> None:
     """Numbers of queries, users and ratings are open: no size of the exporter's example is baked in."""
     feeds = make_feeds(rng, n_queries=n_queries, n_users=n_users, length=length)
-    served = session.run(None, feeds)[0]
+    outputs = session.run(list(OUTPUT_NAMES), feeds)
     with torch.no_grad():
-        ours = network(*(torch.from_numpy(feeds[name]) for name in INPUT_NAMES)).numpy()
-    assert served.shape == (n_queries,)
-    assert np.abs(served - ours).max() < TOLERANCE
+        ours = network(*(torch.from_numpy(feeds[name]) for name in INPUT_NAMES))
+    for served, computed in zip(outputs, ours, strict=True):
+        assert served.shape == (n_queries,)
+        assert np.abs(served - computed.numpy()).max() < TOLERANCE
 
 
 def test_network_has_named_open_axes_when_exported(session: onnxruntime.InferenceSession) -> None:
@@ -90,8 +91,8 @@ def test_network_has_named_open_axes_when_exported(session: onnxruntime.Inferenc
     assert shapes["context_stars"] == shapes["context_weights"] == context
     assert len({n_queries, *context}) == 3
     assert all(isinstance(axis, str) for axis in (n_queries, *context))
-    [output] = session.get_outputs()
-    assert (output.name, output.shape) == ("rating", [n_queries])
+    outputs = [(output.name, output.shape) for output in session.get_outputs()]
+    assert outputs == [(name, [n_queries]) for name in OUTPUT_NAMES]
 
 
 def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_parity_difference_is_found_when_one_network_is_perturbed(
         trained.network.heads.biases[-1] += 0.01
     difference, served = compare_with_torch(bundle_path / NETWORK, trained, history, queries)
     assert 1e-3 < difference <= 0.011
-    assert served.shape == (len(queries),)
+    assert served.shape == (len(queries), 3)
 
 
 def test_export_is_refused_when_onnx_predicts_otherwise(

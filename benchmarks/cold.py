@@ -1,0 +1,273 @@
+"""How well somebody new is predicted from the few ratings that come with the request.
+
+python -m benchmarks.cold --data PATH                      a tenth of the users is never trained on
+python -m benchmarks.cold --data PATH --lengths 0,1,3      for data whose users have few ratings
+
+Of each user held out, the first ratings are given and later ones predicted, the same ones whatever the number
+given, so that the figures compare both across methods and across numbers. This project is asked as a service
+is: through the exported bundle's predictor, with the ratings in the request and without a user id.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.measurement import hide_stars
+from benchmarks.ours import BundledModel, default_config
+from benchmarks.tables import (
+    Table,
+    describe_machine,
+    format_number,
+    format_text,
+    require_writable,
+    write_report,
+)
+from model.cli import Parser, run_command
+from model.errors import DataError
+from model.history import build_history
+from model.metrics import rmse
+from model.ratings import read_ratings
+from model.serving.predictor import KnownRating, Predictor, Query
+from model.table import Ratings
+from model.training.baselines import USER_REGULARISATION, predict_baselines
+
+PROG = "python -m benchmarks.cold"
+HELD_OUT_SHARE = 0.1
+"""Share of the users that are held out."""
+MOST_TARGETS = 50
+"""Ratings predicted of one user, at most."""
+LENGTHS = (0, 1, 3, 5, 10, 20)
+"""How many ratings come with the request."""
+USERS_SEED = 1
+"""Chooses the users held out, whatever the seed of the model."""
+
+LINES = {
+    "movie_mean": "the movie's mean",
+    "biases": "user and movie biases, folded in",
+    "full": "ours, the full model",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewUser:
+    """Somebody who is in no training rating."""
+
+    given: NDArray[np.int64]
+    """(longest,) rows of the held-out table that come with the request, in time order."""
+    targets: NDArray[np.int64]
+    """(n_targets,) rows to predict, later ones."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see the module's docstring.
+
+    Args:
+        argv: the arguments, without the command's name; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    arguments = _build_parser().parse_args(argv)
+    return run_command(lambda: _run(arguments), prog=PROG)
+
+
+def hold_out_users(ratings: Ratings) -> tuple[Ratings, Ratings]:
+    """Divide by user: all ratings of nine tenths of the users, and all of the others'.
+
+    Raises:
+        DataError: if there are fewer than two users.
+    """
+    users = np.unique(ratings.user_ids)
+    if len(users) < 2:
+        raise DataError(f"there are {len(users)} users: expected 2 or more, to hold some out")
+    n_held_out = max(1, round(HELD_OUT_SHARE * len(users)))
+    chosen = np.random.default_rng(USERS_SEED).choice(users, n_held_out, replace=False)
+    held_out = np.isin(ratings.user_ids, chosen)
+    return ratings.take(~held_out), ratings.take(held_out)
+
+
+def list_new_users(held_out: Ratings, longest: int) -> list[NewUser]:
+    """Divide each user's ratings into those given and those to predict.
+
+    Args:
+        held_out: the ratings of the users held out, in time order.
+        longest: how many ratings are given at most; the targets come after them.
+
+    Raises:
+        DataError: if nobody has more ratings than that.
+    """
+    order = np.argsort(held_out.user_ids, kind="stable")
+    starts = np.unique(held_out.user_ids[order], return_index=True)[1]
+    users = [
+        NewUser(given=rows[:longest], targets=rows[longest : longest + MOST_TARGETS])
+        for rows in np.split(order, starts[1:])
+        if len(rows) > longest
+    ]
+    if not users:
+        raise DataError(
+            f"none of the {len(starts)} users held out has more than {longest} ratings: "
+            "expected some, or shorter --lengths"
+        )
+    return users
+
+
+def predict_new(
+    predictor: Predictor, held_out: Ratings, users: Sequence[NewUser], length: int
+) -> NDArray[np.float64]:
+    """Ask the predictor for every target, with the first ratings of its user in the request.
+
+    Args:
+        predictor: a loaded bundle; knows none of the users.
+        held_out: the ratings of the users held out.
+        users: whom to predict.
+        length: how many ratings come with each request.
+
+    Returns:
+        (n_targets,) stars, user after user.
+    """
+    predicted = []
+    for user in users:
+        ratings = tuple(
+            KnownRating(
+                movie_id=int(held_out.movie_ids[row]),
+                rating=float(held_out.stars[row]),
+                day=int(held_out.days[row]),
+            )
+            for row in user.given[:length]
+        )
+        predicted.append(
+            predictor.predict_ratings([
+                Query(movie_id=int(held_out.movie_ids[row]), ratings=ratings, day=int(held_out.days[row]))
+                for row in user.targets
+            ])
+        )
+    return np.concatenate(predicted).astype(np.float64)
+
+
+def fold_in_biases(
+    bases: NDArray[np.float64], stars: NDArray[np.float32], users: Sequence[NewUser], length: int
+) -> NDArray[np.float64]:
+    """Add each user's bias, the shrunken mean residual of the ratings given, to what the movies say.
+
+    Args:
+        bases: (n_held_out,) overall mean + movie bias of each row's movie, stars.
+        stars: (n_held_out,) ratings, stars.
+        users: whom to predict.
+        length: how many ratings are given.
+
+    Returns:
+        (n_targets,) stars, user after user, not clipped.
+    """
+    predicted = []
+    for user in users:
+        given = user.given[:length]
+        bias = (stars[given] - bases[given]).sum() / (len(given) + USER_REGULARISATION)
+        predicted.append(bases[user.targets] + bias)
+    return np.concatenate(predicted)
+
+
+def measure_cold(
+    ratings: Ratings, lengths: Sequence[int], *, model: BundledModel, is_quiet: bool = False
+) -> dict[str, Any]:
+    """Train without some users and predict them.
+
+    Args:
+        ratings: all ratings.
+        lengths: how many ratings are given.
+        model: this project, not fitted yet.
+        is_quiet: whether to draw no progress bar, even on a terminal.
+
+    Returns:
+        The figures, ready for JSON.
+    """
+    train, held_out = hold_out_users(ratings)
+    users = list_new_users(held_out, max(lengths))
+    model.fit(train)
+    model.deploy()
+    predictor = Predictor(model.bundle)
+    # nobody held out has a rating in the history: biases are those of the movies alone
+    baselines = predict_baselines(build_history(train), hide_stars(held_out))
+    targets = np.concatenate([user.targets for user in users])
+    actual, scale = held_out.stars[targets], ratings.scale
+    lines = []
+    for length in tqdm(lengths, unit="length", disable=True if is_quiet else None):
+        folded = fold_in_biases(baselines["biases"], held_out.stars, users, length)
+        predicted = {
+            "movie_mean": baselines["movie_mean"][targets],
+            "biases": folded,
+            "full": predict_new(predictor, held_out, users, length),
+        }
+        lines.append({
+            "ratings_given": length,
+            "rmse": {
+                name: rmse(values.clip(scale.low, scale.high), actual) for name, values in predicted.items()
+            },
+        })
+    return {
+        "train_rows": len(train),
+        "users_held_out": len(np.unique(held_out.user_ids)),
+        "users_predicted": len(users),
+        "test_rows": len(targets),
+        "lengths": lines,
+    }
+
+
+def build_tables(report: dict[str, Any]) -> list[Table]:
+    """Lay a report out: a line for each number of ratings given."""
+    title = (
+        f"{report['data']}, RMSE for users never trained on: {report['test_rows']:,} ratings of "
+        f"{report['users_predicted']:,} users, {report['train_rows']:,} training rows of others"
+    )
+    rows = [
+        [str(line["ratings_given"]), *(format_number(line["rmse"][name]) for name in LINES)]
+        for line in report["lengths"]
+    ]
+    return [Table(title, ["ratings given", *LINES.values()], rows)]
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    require_writable(arguments.json)
+    require_writable(arguments.markdown)
+    model = BundledModel(default_config("full", seed=arguments.seed))
+    report = {
+        "data": arguments.data.resolve().name,
+        "seed": arguments.seed,
+        **describe_machine(),
+        **measure_cold(read_ratings(arguments.data), arguments.lengths, model=model),
+    }
+    tables = build_tables(report)
+    write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
+    print(format_text(tables))
+
+
+def _parse_lengths(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers of ratings by commas, such as 0,1,3")
+    return sorted({int(part) for part in parts})
+
+
+def _build_parser() -> Parser:
+    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
+    parser.add_argument(
+        "--lengths",
+        type=_parse_lengths,
+        default=list(LENGTHS),
+        help=f"how many ratings come with the request (default: {','.join(map(str, LENGTHS))})",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the model (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here as Markdown")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

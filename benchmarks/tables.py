@@ -1,0 +1,101 @@
+"""Tables as text and as Markdown, and files that are there whole or not at all."""
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import ConfigError
+
+PACKAGES = ("numpy", "torch", "pytorch-lightning", "onnxruntime", "scikit-surprise", "myfm", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells that are text already; the first column is aligned left, the others right."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def format_text(tables: Sequence[Table]) -> str:
+    """Lay tables out for a terminal."""
+    blocks = []
+    for table in tables:
+        lines = [table.heads, *table.rows]
+        widths = [max(len(line[place]) for line in lines) for place in range(len(table.heads))]
+        laid_out = (
+            "  ".join(
+                cell.rjust(width) if place else cell.ljust(width)
+                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        )
+        blocks.append("\n".join([table.title, *(line.rstrip() for line in laid_out)]))
+    return "\n\n".join(blocks)
+
+
+def format_markdown(tables: Sequence[Table]) -> str:
+    """Lay tables out as Markdown."""
+    blocks = []
+    for table in tables:
+        lines = [table.heads, ["---", *("---:" for _ in table.heads[1:])], *table.rows]
+        blocks.append("\n".join([f"**{table.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def write_report(
+    report: Mapping[str, Any], tables: Sequence[Table], *, as_json: Path | None, as_markdown: Path | None
+) -> None:
+    """Write a report to the files that were asked for.
+
+    Args:
+        report: the figures.
+        tables: the same, laid out.
+        as_json: where the figures go, if anywhere.
+        as_markdown: where the tables go, if anywhere.
+    """
+    if as_json is not None:
+        _replace_text(as_json, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    if as_markdown is not None:
+        _replace_text(as_markdown, format_markdown(tables))
+
+
+def require_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written before the work is done, not after.
+
+    Raises:
+        ConfigError: if its folder does not exist, or it is a folder itself.
+    """
+    if path is not None and (not path.parent.is_dir() or path.is_dir()):
+        raise ConfigError(f"{path}: cannot be written; expected a file in a folder that exists")
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on beside the data: processors and versions."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # a peer that is not installed did not take part
+    return {"cpu_count": len(os.sched_getaffinity(0)), "machine": platform.machine(), "versions": versions}
+
+
+def _replace_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
