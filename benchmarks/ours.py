@@ -1,6 +1,8 @@
 """This project as a method: trained and exported as its users do, scored through the serving predictor."""
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,11 @@ class BundledModel(RatingMethod):
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
-        self._folder = tempfile.TemporaryDirectory(prefix="benchmark-")
+        self._path = Path(tempfile.mkdtemp(prefix="benchmark-"))
+        # the bundle's arrays are mapped from the folder: it goes when the method does
+        weakref.finalize(self, shutil.rmtree, self._path)
         self._predictor: Predictor
         self.bundle: Bundle
-
-    @property
-    def _path(self) -> Path:
-        return Path(self._folder.name)
 
     def fit(self, train: Ratings) -> None:
         """Train: from ratings to a finished run folder, features included."""

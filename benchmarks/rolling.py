@@ -109,7 +109,7 @@ def measure_rolling(ratings: Ratings, split: Split, *, model: BundledModel) -> d
     model.deploy()
     history = build_history(train)
     static = np.full(len(test), NO_CUT, dtype=np.int32)
-    predicted = {
+    predicted: dict[str, NDArray[np.floating]] = {
         "biases_static": predict_baselines(history, hide_stars(test))["biases"],
         "full_static": score_pairs(Predictor(model.bundle), list_pairs(test), static, show_progress=True),
         "biases_rolling": predict_biases_rolling(ratings, test),

@@ -106,8 +106,9 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     bases, trusts = torch.full((len(inputs),), base), torch.ones(len(inputs))
     rows = HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars))
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "seed")
+    is_thinned = torch.from_numpy(prepared.rows.is_thinned)
     intervals = fit_intervals(
-        rows, heads, prepared.is_validation, history.scale, config, folder / "seed-intervals"
+        rows, heads, prepared.is_validation, is_thinned, history.scale, config, folder / "seed-intervals"
     )
     network = RatingNetwork(
         encoder=None,
@@ -152,8 +153,9 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
     lengths = torch.from_numpy(np.diff(rows.contexts.offsets)[rows.queries.groups])
     head_rows = HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars))
     heads = fit_heads(head_rows, prepared.is_validation, history.scale, config, folder / "full")
+    is_thinned = torch.from_numpy(rows.is_thinned)
     intervals = fit_intervals(
-        head_rows, heads, prepared.is_validation, history.scale, config, folder / "full-intervals"
+        head_rows, heads, prepared.is_validation, is_thinned, history.scale, config, folder / "full-intervals"
     )
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     network = RatingNetwork(

@@ -33,6 +33,8 @@ class FoldRows:
     """The rows."""
     stars: NDArray[np.float32]
     """(n_queries,) what to predict."""
+    is_thinned: NDArray[np.bool_]
+    """(n_queries,) whether the row's context is a thinned copy."""
 
 
 def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed: int) -> NDArray[np.int8]:
@@ -120,6 +122,7 @@ def build_fold_rows(
             days=history.user_days[query_rows].astype(np.int32),
         ),
         stars=history.user_codes[query_rows] * np.float32(HALF_STAR),
+        is_thinned=np.concatenate([np.full(len(part.query_rows), part.is_thinned) for part in parts]),
     )
 
 
@@ -147,3 +150,4 @@ class _FoldPart:
         visible = np.flatnonzero(~held_out & (row_groups >= 0))
         self.context_rows = visible[rng.random(len(visible)) < keep_shares[row_groups[visible]]]
         self.lengths = np.bincount(row_groups[self.context_rows], minlength=len(users))
+        self.is_thinned = bool((keep_shares < 1).any())

@@ -30,6 +30,7 @@ def fit_intervals(
     rows: HeadRows,
     heads: Heads,
     is_validation: Tensor,
+    is_thinned: Tensor,
     scale: RatingScale,
     config: RunConfig,
     folder: Path,
@@ -43,6 +44,7 @@ def fit_intervals(
         rows: what the heads were trained on and validated with.
         heads: the trained heads.
         is_validation: bool (n,) the rows that only decide when to stop, and calibrate.
+        is_thinned: bool (n,) the rows whose history was thinned out; they would make the others' too wide.
         scale: the stars that the data set uses.
         config: the run's configuration.
         folder: where the checkpoints are kept; training resumes from the last one there.
@@ -58,10 +60,11 @@ def fit_intervals(
     spread_heads = fit_heads(
         around, is_validation, scale, config, folder, build_module=SpreadModule, start=start
     )
+    calibrating = is_validation & ~is_thinned
     with torch.no_grad():
-        deviations = spread_heads(rows.inputs[is_validation]).mean(0).exp()
+        deviations = spread_heads(rows.inputs[calibrating]).mean(0).exp()
     tails = torch.tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return Intervals(spread_heads, torch.quantile(errors[is_validation] / deviations, tails))
+    return Intervals(spread_heads, torch.quantile(errors[calibrating] / deviations, tails))
 
 
 def fit_heads(

@@ -58,7 +58,7 @@ def invoke_recorded(api: RuntimeApi, process: subprocess.Popen[bytes], name: str
 
 def check_prediction(prediction: dict[str, Any]) -> None:
     """Every field of a prediction is there, and the rating is on the scale."""
-    assert prediction.keys() == {"predicted_rating", "based_on", "explanation"}
+    assert prediction.keys() == {"predicted_rating", "interval", "based_on", "explanation"}
     assert 0.5 <= prediction["predicted_rating"] <= 5
 
 
