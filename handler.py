@@ -35,7 +35,7 @@ def load_service(path: Path) -> Service:
     try:
         bundle = load_bundle(path)
         return Service(Predictor(bundle), bundle.manifest)
-    except RatingModelError as error:
+    except (RatingModelError, OSError) as error:
         # Leaving instead of raising spares the reader the server's own traceback; Lambda logs the line too.
         sys.stderr.write(
             f"handler: error: {error} (MODEL_BUNDLE is {path}; "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model.cli import Parser, run_command
 from model.config import add_config_flags, read_config_flags
+from model.formats.pairs import read_pairs
 from model.ratings import read_ratings
 from model.synthetic import SyntheticConfig, read_truth, write_synthetic
 from model.training.evaluation import format_table
@@ -29,6 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, help=f"the run folder (default: a new one in {RUNS})")
     parser.add_argument(
+        "--test-pairs",
+        type=Path,
+        help="hold out the ratings of the pairs in this file, such as the Prize's probe.txt, instead of --split",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print the metrics as JSON, and nothing else, on standard output"
     )
     add_config_flags(parser)
@@ -45,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ratings = read_ratings(data)
         if ratings.n_duplicates:
             say(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
+        pairs = None if flags.test_pairs is None else read_pairs(flags.test_pairs)
         output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
-        metrics = train_run(ratings, config, output, truth=read_truth(data), say=say)
+        metrics = train_run(ratings, config, output, pairs=pairs, truth=read_truth(data), say=say)
         say(f"trained in {metrics['training_seconds']:.1f} s; the run is in {output}")
         if flags.json:
             print(json.dumps({**metrics, "run": str(output)}))

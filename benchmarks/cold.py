@@ -173,16 +173,13 @@ def fold_in_biases(
     return np.concatenate(predicted)
 
 
-def measure_cold(
-    ratings: Ratings, lengths: Sequence[int], *, model: BundledModel, is_quiet: bool = False
-) -> dict[str, Any]:
+def measure_cold(ratings: Ratings, lengths: Sequence[int], *, model: BundledModel) -> dict[str, Any]:
     """Train without some users and predict them.
 
     Args:
         ratings: all ratings.
         lengths: how many ratings are given.
         model: this project, not fitted yet.
-        is_quiet: whether to draw no progress bar, even on a terminal.
 
     Returns:
         The figures, ready for JSON.
@@ -197,7 +194,7 @@ def measure_cold(
     targets = np.concatenate([user.targets for user in users])
     actual, scale = held_out.stars[targets], ratings.scale
     lines = []
-    for length in tqdm(lengths, unit="length", disable=True if is_quiet else None):
+    for length in tqdm(lengths, unit="length", disable=None):
         folded = fold_in_biases(baselines["biases"], held_out.stars, users, length)
         predicted = {
             "movie_mean": baselines["movie_mean"][targets],

@@ -18,14 +18,14 @@ from model.history import History
 from model.store import read_history, read_movies
 from model.table import Movies
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
 HISTORY = "history"
 
 REQUIRED_KEYS = frozenset({
     "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale",
-    "training_config", "metrics", "library_versions", "self_test", "files",
+    "training_config", "metrics", "library_versions", "self_test", "files", "digest",
 })  # fmt: skip
 """What every manifest holds."""
 
@@ -95,8 +95,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ArtifactIncompatibleError(f"{file} has format version {version}: expected {FORMAT_VERSION}")
     if absent := sorted(REQUIRED_KEYS - set(manifest)):
         raise ArtifactIncompatibleError(f"{file} is incomplete: {', '.join(absent)} missing")
-    if not isinstance(manifest["files"], dict) or NETWORK not in manifest["files"]:
-        raise ArtifactIncompatibleError(f"{file} is damaged: its list of files is not one of a bundle")
+    if manifest["digest"] != digest_manifest(manifest):
+        raise ArtifactIncompatibleError(f"{file} is not the one that was exported: its digest differs")
     return manifest
 
 
@@ -126,6 +126,7 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
         files = sorted(file for file in unfinished.rglob("*") if file.is_file())
         hashes = {file.relative_to(unfinished).as_posix(): hash_file(file) for file in files}
         manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes}
+        manifest["digest"] = digest_manifest(manifest)
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
         replace_folder(unfinished, path)
@@ -153,6 +154,12 @@ def replace_folder(new: Path, path: Path) -> None:
         raise
     finally:
         shutil.rmtree(retired)
+
+
+def digest_manifest(manifest: dict[str, Any]) -> str:
+    """The SHA-256 of a manifest without its own digest, hexadecimal."""
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def hash_file(path: Path) -> str:

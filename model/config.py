@@ -8,6 +8,8 @@ from typing import Any, get_args
 from model.errors import ConfigError
 from model.features import FeatureSet
 
+MOST_NETWORK = {"rank": 255, "n_samples": 1024, "hidden_size": 4096, "n_heads": 64}
+"""Sizes beyond any use, which would only fill the memory."""
 MOST_FOLDS = 127
 """A row's fold is kept in a byte."""
 
@@ -28,6 +30,9 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         _require_at_least(self, {"rank": 1, "n_samples": 2, "hidden_size": 1, "n_heads": 1})
+        for name, highest in MOST_NETWORK.items():
+            if getattr(self, name) > highest:
+                raise ConfigError(f"{name} is {getattr(self, name)}: expected {highest} or less")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

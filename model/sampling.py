@@ -127,6 +127,8 @@ def _run(arguments: argparse.Namespace) -> None:
             ("movies", sample.movie_ids, ratings.movie_ids),
         )
     ]
+    if ratings.n_duplicates:
+        print(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
     print(f"{arguments.output}: {len(sample):,} of {len(ratings):,} ratings, {kept[0]}, {kept[1]}")
 
 

@@ -1,1 +1,1 @@
-"""Readers of rating files, one module per family of formats; they need pandas, so serving imports none."""
+"""Readers of rating files, one module per family of formats; serving imports none of them."""

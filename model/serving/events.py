@@ -122,7 +122,7 @@ def answer_file(path: Path, handler: Callable[[object, object], dict[str, Any]])
     """
     try:
         event = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     sys.stdout.write(json.dumps(handler(event, None)) + "\n")
 

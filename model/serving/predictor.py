@@ -1,14 +1,14 @@
 """From a bundle and queries to predictions: history lookups, features, one onnxruntime session."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batches import run_session
+from model.batches import OUTPUT_NAMES, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import FeatureTable, compute_features
@@ -26,6 +26,10 @@ __all__ = ["KnownRating", "Neighbour", "Prediction", "Predictor", "Query"]
 
 SELF_TEST_TOLERANCE = 1e-3
 """Largest difference between the self-test's prediction and the one made at export, stars."""
+
+
+MOST_CUTS = 8
+"""Different `as_of` days that are looked up together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,13 @@ class Predictor:
         """
         if not queries:
             return []
-        visible = self._reader.read(queries)
-        table = self._compute_features(visible)
-        predicted = self._run(table.matrix, visible)
-        return _explain(self._bundle.history, visible, table, predicted)
+        predictions: list[Prediction] = []
+        for part in _split_by_cut(queries):
+            visible = self._reader.read(part)
+            table = self._compute_features(visible)
+            predicted = self._run(table.matrix, visible)
+            predictions += _explain(self._bundle.history, visible, table, predicted)
+        return predictions
 
     def predict_ratings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Predict each query without saying what it rests on: (n_queries,) stars.
@@ -116,8 +123,11 @@ class Predictor:
         """
         if not queries:
             return np.empty(0, dtype=np.float32)
-        visible = self._reader.read(queries)
-        return self._run(self._compute_features(visible).matrix, visible)[:, 0]
+        parts = []
+        for part in _split_by_cut(queries):
+            visible = self._reader.read(part)
+            parts.append(self._run(self._compute_features(visible).matrix, visible)[:, 0])
+        return np.concatenate(parts)
 
     def self_test(self) -> Prediction:
         """Repeat the prediction that was made at export.
@@ -150,6 +160,22 @@ class Predictor:
         return run_session(self._session, features, visible.contexts, visible.queries)
 
 
+def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
+    """Cut a batch where it would ask for too many different days: each takes a table of all movies.
+
+    Yields:
+        Consecutive queries with at most `MOST_CUTS` days.
+    """
+    first = 0
+    days: set[int | None] = set()
+    for place, query in enumerate(queries):
+        days.add(query.as_of)
+        if len(days) > MOST_CUTS:
+            yield queries[first:place]
+            first, days = place, {query.as_of}
+    yield queries[first:]
+
+
 def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
     """Open a bundle's network: one thread, which is fastest for single rows and never spins.
 
@@ -160,9 +186,15 @@ def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(bundle.network_path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            bundle.network_path, options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise ArtifactIncompatibleError(f"onnxruntime refuses {bundle.network_path}: {error}") from error
+    outputs = tuple(output.name for output in session.get_outputs())
+    if outputs != OUTPUT_NAMES:
+        raise ArtifactIncompatibleError(f"{bundle.network_path} gives {outputs}: expected {OUTPUT_NAMES}")
+    return session
 
 
 def _explain(

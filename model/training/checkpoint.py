@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from model.config import RunConfig
-from model.errors import ArtifactIncompatibleError, ArtifactMissingError
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 
 FILE_NAME = "network.ckpt"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +58,17 @@ def read_checkpoint(folder: Path) -> TrainedNetwork:
     except FileNotFoundError as error:
         raise ArtifactMissingError(f"{path} is missing: is {folder} a finished run?") from error
     except Exception as error:  # torch.load raises whatever its unpickler and archive reader met
-        raise ArtifactIncompatibleError(f"{path} cannot be read: {error}") from error
-    if stored.get("format") != _FORMAT:
-        raise ArtifactIncompatibleError(f"{path} has format {stored.get('format')}: expected {_FORMAT}")
+        raise ArtifactIncompatibleError(f"{path} cannot be read: {error or type(error).__name__}") from error
+    version = stored.get("format") if isinstance(stored, dict) else None
+    if version != _FORMAT:
+        raise ArtifactIncompatibleError(f"{path} has format {version}: expected {_FORMAT}")
+    try:
+        return _restore(stored)
+    except (KeyError, RuntimeError, TypeError, ConfigError) as error:
+        raise ArtifactIncompatibleError(f"{path} is not the network of this version: {error}") from error
+
+
+def _restore(stored: dict[str, Any]) -> TrainedNetwork:
     config = RunConfig.from_json(stored["config"])
     state = stored["state"]
     encoder = None

@@ -125,6 +125,11 @@ def fit_heads(
             # Lightning turns Ctrl-C into an exit of its own and leaves the signal ignored
             signal.signal(signal.SIGINT, on_interrupt)
             raise KeyboardInterrupt from error
+    score = best.best_model_score
+    if score is None or not score.isfinite():
+        raise ConfigError(
+            f"training diverged at learning_rate {config.training.learning_rate:g}: expected a smaller one"
+        )
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     return module.heads.cpu()

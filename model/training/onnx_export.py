@@ -64,7 +64,8 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
     movies = read_movies(run / HISTORY, history)
     try:
         metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    except ValueError as error:
+        fingerprint = metrics["data_fingerprint"]
+    except (ValueError, KeyError, TypeError) as error:
         raise ArtifactIncompatibleError(f"{run / METRICS} is damaged: {error}") from error
 
     def write_files(folder: Path) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
             )
         return {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data_fingerprint": metrics["data_fingerprint"],
+            "data_fingerprint": fingerprint,
             "features": trained.config.training.features,
             "feature_names": list(trained.feature_names),
             "rating_scale": {

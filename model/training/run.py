@@ -13,9 +13,11 @@ import numpy as np
 from model.bundle import replace_folder
 from model.config import RunConfig
 from model.errors import ArtifactError, RatingModelError
+from model.formats.pairs import Pairs
 from model.history import History, build_history
 from model.metrics import rmse
-from model.splits import apply_split, parse_split
+from model.ratings import write_sample_csv
+from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history
 from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
@@ -26,6 +28,8 @@ from model.training.fit import fit_full, fit_seed, prepare_rows
 
 METRICS = "metrics.json"
 HISTORY = "history"
+HELD_OUT = "held_out.csv"
+"""The test rows, so that `model.score` can measure the exported bundle on them."""
 
 Say = Callable[[str], None]
 """Tells the user what happens, a line at a time."""
@@ -37,6 +41,7 @@ def train_run(
     output: Path,
     *,
     truth: SyntheticTruth | None = None,
+    pairs: Pairs | None = None,
     say: Say = print,
 ) -> dict[str, Any]:
     """Train, measure on the held-out rows, and write the run folder.
@@ -48,6 +53,8 @@ def train_run(
         ratings: all ratings.
         config: what to learn and how.
         output: the run folder; a finished run that is there already is replaced, anything else is refused.
+        pairs: pairs of user and movie whose ratings are held out, as the Prize's probe.txt lists them; None
+            splits as the configuration says.
         truth: what is known about the noise of built-in data.
         say: told what happens.
 
@@ -61,14 +68,19 @@ def train_run(
         raise ArtifactError(
             f"{output} is there and is not a run: expected a new folder, an empty one or a run"
         )
-    split = apply_split(ratings, parse_split(config.training.split), seed=config.training.seed)
+    if pairs is None:
+        split = apply_split(ratings, parse_split(config.training.split), seed=config.training.seed)
+        split_name = config.training.split
+    else:
+        split = split_off_pairs(ratings, pairs.user_ids, pairs.movie_ids)
+        split_name = f"{len(pairs):,} listed pairs"
     history = build_history(split.train)
     fingerprint = fingerprint_ratings(split.train)
-    work = output.parent / f".{output.name}-{_digest(json.dumps(config.to_json()), fingerprint)}"
+    work = output.parent / f".unfinished-{_digest(json.dumps(config.to_json()), fingerprint)}"
     n_rated = int((np.diff(history.movie_offsets) > 0).sum())
     say(
         f"training on {len(split.train):,} ratings of {history.n_users:,} users and {n_rated:,} movies; "
-        f"{len(split.test):,} held out ({config.training.split})"
+        f"{len(split.test):,} held out ({split_name})"
     )
     if work.exists():
         say("resuming an interrupted run")
@@ -82,7 +94,7 @@ def train_run(
         raise
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {
-        "split": config.training.split,
+        "split": split_name,
         "data_fingerprint": fingerprint,
         "train_rows": len(split.train),
         "test_rows": len(split.test),
@@ -105,6 +117,8 @@ def train_run(
     shutil.rmtree(staged, ignore_errors=True)
     (staged / HISTORY).mkdir(parents=True)
     write_history(staged / HISTORY, history, split.train.movies.titles)
+    if len(split.test):
+        write_sample_csv(split.test, staged / HELD_OUT)
     write_checkpoint(staged, networks[config.training.features])
     (staged / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     replace_folder(staged, output)
