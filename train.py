@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--test-pairs",
         type=Path,
-        help="hold out the ratings of the pairs in this file, such as the Prize's probe.txt, instead of --split",
+        help="hold out the ratings of these pairs, such as the Prize's probe.txt, instead of --split",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the metrics as JSON, and nothing else, on standard output"

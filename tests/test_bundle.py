@@ -111,7 +111,7 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (2, "2"), ("1", "1"), (None, "None")])
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (3, "3"), ("2", "2"), (None, "None")])
 def test_load_bundle_names_the_version_when_format_is_another(
     damaged: Path, version: object, shown: str
 ) -> None:
@@ -138,13 +138,22 @@ def test_load_bundle_names_the_key_when_manifest_lacks_it(damaged: Path, key: st
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize("files", [["model.onnx"], {}, {"history/user_ids.npy": "0"}])
-def test_load_bundle_refuses_the_list_of_files_when_it_vouches_for_no_network(
-    damaged: Path, files: object
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": ["model.onnx"]},
+        {"files": {}},
+        {"self_test": {}},
+        {"feature_names": ["foo"]},
+        {"metrics": {}},
+    ],
+)
+def test_load_bundle_refuses_the_manifest_when_an_entry_is_changed(
+    damaged: Path, change: dict[str, object]
 ) -> None:
-    """A list that is none, or that leaves the network out."""
-    change_manifest(damaged, files=files)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{MANIFEST} is damaged: its list of files"):
+    """The manifest vouches for itself as well as for the other files."""
+    change_manifest(damaged, **change)
+    with pytest.raises(ArtifactIncompatibleError, match=f"{MANIFEST} is not the one that was exported"):
         load_bundle(damaged)
 
 

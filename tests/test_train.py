@@ -191,6 +191,25 @@ def test_train_is_quiet_when_it_runs_off_a_terminal(data: Path, tmp_path: Path) 
     assert len(out.splitlines()) < 15
 
 
+def test_train_resumes_when_neither_command_names_an_output(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default output has the time in its name; the second command still finds the work of the first."""
+    monkeypatch.chdir(tmp_path)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("model.training.run.fit_full", interrupt)
+        assert train.main([f"--data={data}", *TINY_FLAGS]) == 130
+    assert "resuming" not in capsys.readouterr().out
+    assert train.main([f"--data={data}", *TINY_FLAGS]) == 0
+    assert "resuming an interrupted run" in capsys.readouterr().out
+    [only] = list_folder(tmp_path / "artifacts" / "runs")
+    assert is_run(tmp_path / "artifacts" / "runs" / only)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "sign"),
@@ -206,7 +225,7 @@ def test_train_resumes_when_it_was_interrupted(
     output = tmp_path / "run"
     with start(data, output, *flags) as process:
         deadline = time.monotonic() + PATIENCE
-        while not list(tmp_path.glob(f".run-*/{sign}")) and process.poll() is None:
+        while not list(tmp_path.glob(f".unfinished-*/{sign}")) and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)

@@ -7,7 +7,7 @@ import torch
 from network_builders import build_intervals
 from tiny_run import TINY_CONFIG
 
-from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.training.checkpoint import FILE_NAME, TrainedNetwork, read_checkpoint, write_checkpoint
 from model.training.network import Heads, RatingNetwork
@@ -68,9 +68,9 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 
 
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
-    """A file of a later format is refused before anything of it is used."""
-    torch.save({"format": 2}, tmp_path / FILE_NAME)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 2: expected 1"):
+    """A file of an earlier format is refused before anything of it is used."""
+    torch.save({"format": 1}, tmp_path / FILE_NAME)
+    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 2"):
         read_checkpoint(tmp_path)
 
 
@@ -91,10 +91,10 @@ def test_read_checkpoint_runs_no_code_when_file_is_a_pickle(tmp_path: Path) -> N
 def test_read_checkpoint_refuses_settings_when_this_version_does_not_know_them(
     trained: TrainedNetwork, tmp_path: Path
 ) -> None:
-    """A configuration with a setting from elsewhere is a configuration error."""
+    """A configuration with a setting from elsewhere is refused by name."""
     write_checkpoint(tmp_path, trained)
     stored = torch.load(tmp_path / FILE_NAME, weights_only=True)
     stored["config"]["network"]["n_towers"] = 2
     torch.save(stored, tmp_path / FILE_NAME)
-    with pytest.raises(ConfigError, match="n_towers"):
+    with pytest.raises(ArtifactIncompatibleError, match="n_towers"):
         read_checkpoint(tmp_path)

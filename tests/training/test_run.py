@@ -14,13 +14,23 @@ from builders import Rated, make_ratings
 from tiny_run import TINY_CONFIG, TINY_DATA, change_training, list_folder
 
 from model.errors import ArtifactError, ConfigError, DataError
+from model.formats.pairs import Pairs
 from model.generation import build_synthetic
+from model.ratings import read_ratings
 from model.store import read_history, write_history
 from model.table import Ratings
 from model.training import run
 from model.training.checkpoint import read_checkpoint
 from model.training.fit import fit_full
-from model.training.run import HISTORY, METRICS, find_newest_run, fingerprint_ratings, is_run, train_run
+from model.training.run import (
+    HELD_OUT,
+    HISTORY,
+    METRICS,
+    find_newest_run,
+    fingerprint_ratings,
+    is_run,
+    train_run,
+)
 
 
 class Told(UserList[str]):
@@ -90,8 +100,41 @@ def test_run_folder_holds_only_training_ratings_when_split(run_path: Path, tiny_
     metrics = json.loads((run_path / METRICS).read_text(encoding="utf-8"))
     assert read_history(run_path / HISTORY).n_ratings == metrics["train_rows"] < len(tiny_ratings)
     assert read_checkpoint(run_path).config == TINY_CONFIG
-    assert list_folder(run_path) == [HISTORY, METRICS, "network.ckpt"]
+    assert list_folder(run_path) == [HELD_OUT, HISTORY, METRICS, "network.ckpt"]
     assert list_folder(run_path.parent) == [run_path.name]
+
+
+def test_held_out_rows_are_the_test_rows_when_split(run_path: Path, tiny_ratings: Ratings) -> None:
+    """They are in the run folder as ratings that the reader reads, and none of them is in the history."""
+    held_out = read_ratings(run_path / HELD_OUT)
+    history = read_history(run_path / HISTORY)
+    assert len(held_out) + history.n_ratings == len(tiny_ratings)
+    users = history.find_users(held_out.user_ids)
+    movies = history.find_movies(held_out.movie_ids)
+    for user, movie in zip(users.tolist(), movies.tolist(), strict=True):
+        assert movie not in history.user_movies[history.user_rows(user)]
+
+
+def test_run_holds_out_listed_pairs_when_there_are_any(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told
+) -> None:
+    """As with the Prize's probe: exactly the listed ratings are tested on, whatever the configured split."""
+    rows = slice(0, len(tiny_ratings), 10)
+    listed = Pairs(
+        user_ids=tiny_ratings.user_ids[rows],
+        movie_ids=tiny_ratings.movie_ids[rows],
+        days=None,
+        stars=None,
+        is_prize_query=True,
+    )
+    metrics = train_run(
+        tiny_ratings, change_training(features="seed"), tmp_path / "run", pairs=listed, say=told
+    )
+    assert (metrics["split"], metrics["test_rows"]) == ("120 listed pairs", 120)
+    held_out = read_ratings(tmp_path / "run" / HELD_OUT)
+    assert set(zip(held_out.user_ids, held_out.movie_ids, strict=True)) == set(
+        zip(listed.user_ids, listed.movie_ids, strict=True)
+    )
 
 
 def test_run_predicts_the_same_when_seed_is_the_same(
@@ -184,7 +227,7 @@ def test_run_replaces_a_finished_one_when_output_is_the_same(
     shutil.copytree(run_path, output)
     (output / "notes.txt").write_text("old")
     train_run(tiny_ratings, change_training(features="seed"), output, say=told)
-    assert list_folder(output) == [HISTORY, METRICS, "network.ckpt"]
+    assert list_folder(output) == [HELD_OUT, HISTORY, METRICS, "network.ckpt"]
     assert list_folder(tmp_path) == ["run"]
 
 
