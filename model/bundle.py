@@ -149,8 +149,10 @@ def replace_folder(new: Path, path: Path) -> None:
     path.replace(retired / "old")
     try:
         new.replace(path)
-    except OSError:
-        (retired / "old").replace(path)
+    except BaseException:
+        # Ctrl-C included: whichever way this ends, one of the two is in place
+        if not path.exists():
+            (retired / "old").replace(path)
         raise
     finally:
         shutil.rmtree(retired)
