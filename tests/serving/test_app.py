@@ -176,7 +176,8 @@ def test_predict_takes_half_stars_when_the_bundle_has_them() -> None:
 )
 def test_predict_refuses_when_the_body_is_not_json(client: AsgiClient, content: bytes) -> None:
     """A body that does not parse is a 400."""
-    read_problem(client.post("/v1/predict", content=content, headers=JSON), status=400)
+    problem = read_problem(client.post("/v1/predict", content=content, headers=JSON), status=400)
+    assert problem["status"] == 400
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", ""])
@@ -223,7 +224,8 @@ def test_problem_stays_small_when_the_body_is_large_and_wrong(client: AsgiClient
 def test_original_refuses_when_text_holds_a_lone_surrogate(client: AsgiClient, field: str) -> None:
     """Half of a surrogate pair, which UTF-8 cannot carry, is a 422 and not a crash while answering."""
     content = f'{{"customer_id": 7, "rating_date": "2005-02-03", "movie_id": 30, "{field}": "\\ud800"}}'
-    read_problem(client.post("/", content=content.encode(), headers=JSON), status=422)
+    problem = read_problem(client.post("/", content=content.encode(), headers=JSON), status=422)
+    assert problem["status"] == 422
 
 
 def test_problem_hides_the_error_when_the_code_is_at_fault(
