@@ -43,7 +43,7 @@ class TrainingConfig:
     features: str = _setting(
         "full", "full, or seed: the five numbers of the original method", choices=get_args(FeatureSet)
     )
-    epochs: int = _setting(30, "passes over the head's rows, at most; early stopping usually ends sooner")
+    epochs: int = _setting(10, "passes over the head's rows, at most; early stopping usually ends sooner")
     seed: int = _setting(1, "source of all randomness; the same seed and data give the same network")
     accelerator: str = _setting("auto", "what Lightning trains on", choices=("auto", "cpu", "gpu"))
     n_folds: int = _setting(
@@ -52,8 +52,8 @@ class TrainingConfig:
     head_rows: int = _setting(
         40_000, "ratings held out to train the head on, about; rounded up to whole folds"
     )
-    burn_in: int = _setting(30, "rounds of the sampler before the first kept sample")
-    thinning: int = _setting(3, "rounds of the sampler from one kept sample to the next")
+    burn_in: int = _setting(20, "rounds of the sampler before the first kept sample")
+    thinning: int = _setting(2, "rounds of the sampler from one kept sample to the next")
     batch_size: int = _setting(2048, "rows a step")
     learning_rate: float = _setting(6e-3, "largest step of the one-cycle schedule (AdamW)")
     weight_decay: float = _setting(1e-2, "decoupled weight decay (AdamW)")

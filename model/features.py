@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model.errors import ConfigError
 from model.history import ERA_NAMES, NO_ERA, UNKNOWN, History
 from model.neighbours import N_NEIGHBOURS, Neighbours, NeighbourSearch
-from model.table import HALF_STAR
+from model.table import HALF_STAR, NO_YEAR
 from model.views import Contexts, Queries, Views, find_context_rows
 
 FeatureSet = Literal["full", "seed"]
@@ -25,6 +25,14 @@ MOVIE_SHRINKAGE = 5.0
 """How many ratings' worth of the overall mean a movie's bias is shrunk by."""
 USER_SHRINKAGE = 5.0
 """How many ratings' worth of zero a user's bias is shrunk by."""
+
+RECENT_DAYS = 30
+"""How far back a user's recent ratings reach: moods and sessions pass."""
+_DAY_SPAN = 1 << 18
+"""Keys that a group takes among those of (group, day): more than there are days."""
+DAYS_A_YEAR = 365.2425
+UNKNOWN_AGE = 10.0
+"""The age of a movie without a release year, years."""
 
 SEED_FEATURES = (*(f"neighbour_{rank}" for rank in range(1, N_NEIGHBOURS + 1)), "era_mean")
 FULL_FEATURES = (
@@ -38,6 +46,9 @@ FULL_FEATURES = (
     "user_era_bias",
     "movie_count",
     "movie_bias",
+    "movie_age",
+    "recent_count",
+    "recent_bias",
 )
 
 
@@ -105,6 +116,9 @@ def compute_features(
         "user_era_bias": users.era_biases,
         "movie_count": np.log1p(movies.counts),
         "movie_bias": movies.biases,
+        "movie_age": np.log1p(_movie_ages(history, queries)),
+        "recent_count": np.log1p(users.recent_counts),
+        "recent_bias": users.recent_biases,
     }
     matrix = np.stack([columns[name].astype(np.float32) for name in names], axis=1)
     return FeatureTable(names=names, matrix=matrix, neighbours=neighbours, era_means=users.era_means)
@@ -138,6 +152,10 @@ class _UserStatistics:
     """Their mean, else `DEFAULT_ERA_MEAN`, stars."""
     era_biases: NDArray[np.float64]
     """As `biases`, of that era's movies only and shrunk towards `biases`, stars."""
+    recent_counts: NDArray[np.float64]
+    """The user's ratings of the last `RECENT_DAYS` up to the query's day."""
+    recent_biases: NDArray[np.float64]
+    """As `biases`, of those ratings only and shrunk towards `biases`, stars."""
 
 
 def _movie_statistics(
@@ -190,6 +208,24 @@ def _user_statistics(
     above_sums, era_above_sums = sum_by_era(above)
     share_sums, era_share_sums = sum_by_era(shares)
     biases = (above_sums - share_sums * movies.overall) / (counts + USER_SHRINKAGE)
+
+    # rows by group and day: a user's recent ratings stand together, their sum a difference of running sums
+    keys = contexts.groups * _DAY_SPAN + contexts.days
+    order = np.argsort(keys, kind="stable")
+    asked_keys = queries.groups * _DAY_SPAN + queries.days
+    starts = np.searchsorted(keys[order], asked_keys - RECENT_DAYS, side="left")
+    stops = np.searchsorted(keys[order], asked_keys, side="right")
+    own_ages = queries.days - contexts.days[own_rows] if len(keys) else np.zeros(len(queries))
+    own_is_recent = has_own & (own_ages >= 0) & (own_ages <= RECENT_DAYS)
+
+    def sum_recent(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Sum a column over each query's recent context; the movie itself left out."""
+        running = np.concatenate([[0.0], np.cumsum(values[order], dtype=np.float64)])
+        own = np.where(own_is_recent, values[own_rows], 0.0) if len(values) else np.zeros(len(queries))
+        return running[stops] - running[starts] - own
+
+    recent_counts = sum_recent(np.ones(len(contexts.codes)))
+    recent_residuals = sum_recent(above) - sum_recent(shares) * movies.overall
     era_residuals = era_above_sums - era_share_sums * movies.overall
     in_era = (queries.eras != NO_ERA) & (era_counts > 0)
     return _UserStatistics(
@@ -200,4 +236,13 @@ def _user_statistics(
         era_biases=np.where(
             in_era, (era_residuals + USER_SHRINKAGE * biases) / (era_counts + USER_SHRINKAGE), biases
         ),
+        recent_counts=recent_counts,
+        recent_biases=(recent_residuals + USER_SHRINKAGE * biases) / (recent_counts + USER_SHRINKAGE),
     )
+
+
+def _movie_ages(history: History, queries: Queries) -> NDArray[np.float64]:
+    """(n_queries,) years from each movie's release to the day it is rated, not below zero."""
+    years = history.release_years[queries.movies]
+    known = (queries.movies != UNKNOWN) & (years != NO_YEAR)
+    return np.where(known, np.maximum(1970 + queries.days / DAYS_A_YEAR - years, 0.0), UNKNOWN_AGE)

@@ -23,7 +23,7 @@ class KnownRating:
     rating: float
     """Stars on the data set's scale."""
     day: int | None = None
-    """Days since 1970-01-01; None counts as known before any cut."""
+    """Days since 1970-01-01; None is the day of the question, and known before any cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ class QueryReader:
         given = np.array([query.release_year or NO_YEAR for query in asked], dtype=np.int16)
         years = np.where((movies == UNKNOWN) | (years == NO_YEAR), given, years)
         days, order = np.unique(cuts, return_inverse=True)
+        asked_days = [self._day_of(query) for query in asked]
         groups = _Groups(history)
         numbers = np.empty(len(asked), dtype=np.int64)
         own_codes = np.zeros(len(asked), dtype=np.uint8)
@@ -97,7 +98,7 @@ class QueryReader:
             if movie != UNKNOWN:
                 # the sum is the one rating, or nothing
                 own_codes[place] = history.user_codes[rows][history.user_movies[rows] == movie].sum()
-            numbers[place] = groups.find(query, user, movie, view, int(cuts[place]))
+            numbers[place] = groups.find(query, user, movie, view, int(cuts[place]), asked_days[place])
         return VisibleQueries(
             views=self._build_views(days.tolist()),
             contexts=groups.build(),
@@ -106,7 +107,7 @@ class QueryReader:
                 movies=movies,
                 eras=compute_eras(years),
                 own_codes=own_codes,
-                days=np.array([self._day_of(query) for query in asked], dtype=np.int32),
+                days=np.array(asked_days, dtype=np.int32),
             ),
         )
 
@@ -134,12 +135,13 @@ class _Groups:
         self._codes: list[np.ndarray] = []
         self._days: list[np.ndarray] = []
 
-    def find(self, query: Query, user: int, movie: int, view: int, cut: int) -> int:
+    def find(self, query: Query, user: int, movie: int, view: int, cut: int, day: int) -> int:
         """The number of the query's group, which is built if need be."""
-        whole = (user, query.ratings, cut)
+        has_undated = any(known.day is None for known in query.ratings)
+        whole = (user, query.ratings, cut, day if has_undated else None)
         number = self._numbers.get(whole)
         if number is None:
-            number = self._add(whole, user, view, cut, *self._collect(query, user, cut))
+            number = self._add(whole, user, view, cut, *self._collect(query, user, cut, day))
         if movie == UNKNOWN or movie not in self._movies[number]:
             return number
         # the user's own rating of the movie is invisible: a group of its own that lacks it
@@ -171,7 +173,9 @@ class _Groups:
             store.append(column)
         return self._numbers[key]
 
-    def _collect(self, query: Query, user: int, cut: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _collect(
+        self, query: Query, user: int, cut: int, day: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         history = self._history
         rows = history.user_rows(user, cut)
         movies, codes, days = history.user_movies[rows], history.user_codes[rows], history.user_days[rows]
@@ -181,10 +185,12 @@ class _Groups:
         given_codes = np.array([_encode(known, history) for known in query.ratings], dtype=np.uint8)
         if len({known.movie_id for known in query.ratings}) < len(query.ratings):
             raise PredictionError("a movie is rated twice in the request: expected each movie once")
+        # undated ratings are as fresh as the question
         given_days = np.array(
-            [cut - 1 if known.day is None else known.day for known in query.ratings], dtype=np.int32
+            [day if known.day is None else known.day for known in query.ratings], dtype=np.int32
         )
-        usable = (given != UNKNOWN) & (given_days < cut)
+        is_undated = np.array([known.day is None for known in query.ratings])
+        usable = (given != UNKNOWN) & (is_undated | (given_days < cut))
         given, given_codes, given_days = given[usable], given_codes[usable], given_days[usable]
         kept = ~np.isin(movies, given)
         return (

@@ -20,11 +20,11 @@ from model.training.folds import FoldRows, assign_folds, build_fold_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.heads import fit_heads, fit_intervals
 from model.training.module import HeadRows
-from model.training.network import RatingNetwork, UserEncoder, compute_trust, join_inputs
+from model.training.network import RatingNetwork, UserEncoder, join_inputs
 
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
-MOST_HEAD_FOLDS = 5
+MOST_HEAD_FOLDS = 3
 """Each fold that the heads are trained on takes a run of the sampler without it."""
 MIN_RATINGS = 20
 """Fewer training ratings than this leave folds without rows."""
@@ -103,12 +103,11 @@ def fit_seed(history: History, prepared: PreparedRows, config: RunConfig, folder
     columns = [feature_names("full").index(name) for name in names]
     base = float(history.user_codes.mean() * HALF_STAR)
     inputs = prepared.features[:, columns]
-    bases, trusts = torch.full((len(inputs),), base), torch.ones(len(inputs))
-    rows = HeadRows(inputs, bases, trusts, torch.from_numpy(prepared.rows.stars))
+    rows = HeadRows(inputs, torch.full((len(inputs),), base), torch.from_numpy(prepared.rows.stars))
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "seed")
-    is_thinned = torch.from_numpy(prepared.rows.is_thinned)
+    is_shortened = torch.from_numpy(prepared.rows.is_shortened)
     intervals = fit_intervals(
-        rows, heads, prepared.is_validation, is_thinned, history.scale, config, folder / "seed-intervals"
+        rows, heads, prepared.is_validation, is_shortened, history.scale, config, folder / "seed-intervals"
     )
     network = RatingNetwork(
         encoder=None,
@@ -150,12 +149,17 @@ def fit_full(history: History, prepared: PreparedRows, config: RunConfig, folder
             UserEncoder.from_posterior(posterior), rows.contexts, queries
         )
     inputs = join_inputs(prepared.features, means, spreads)
-    lengths = torch.from_numpy(np.diff(rows.contexts.offsets)[rows.queries.groups])
-    head_rows = HeadRows(inputs, means, compute_trust(lengths), torch.from_numpy(rows.stars))
+    head_rows = HeadRows(inputs, means, torch.from_numpy(rows.stars))
     heads = fit_heads(head_rows, prepared.is_validation, history.scale, config, folder / "full")
-    is_thinned = torch.from_numpy(rows.is_thinned)
+    is_shortened = torch.from_numpy(rows.is_shortened)
     intervals = fit_intervals(
-        head_rows, heads, prepared.is_validation, is_thinned, history.scale, config, folder / "full-intervals"
+        head_rows,
+        heads,
+        prepared.is_validation,
+        is_shortened,
+        history.scale,
+        config,
+        folder / "full-intervals",
     )
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     network = RatingNetwork(

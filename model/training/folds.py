@@ -2,8 +2,8 @@
 
 Leave-one-out features leak the label: with a total known, the rating left out can be solved for. So the
 training ratings are divided into folds, and a row sees only the other folds' ratings, its own user's as well
-as everybody else's (DESIGN 4). A share of the contexts is thinned out as well, down to nothing, so that
-short histories are seen in training.
+as everybody else's (DESIGN 4). Every context is seen a second time, cut down to its first ratings or to
+nothing, to predict the next ones: so the heads meet people as a service does, when they are new.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ from model.history import NO_CUT, History, MovieIndexes, UserIndexes, count_code
 from model.table import HALF_STAR
 from model.views import Contexts, Queries, Views, build_views
 
-THINNED_SHARE = 0.5
-"""Share of the contexts that are seen a second time, thinned out."""
+NEW_SHARE = 0.2
+"""Share of the shortened contexts that are emptied, beside those whose drawn length is zero."""
+NEXT_RATINGS = 50
+"""How many of a user's next ratings a shortened context is asked for, beside as many as it keeps: the
+heaviest raters would outweigh everybody else where little is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,15 +29,15 @@ class FoldRows:
     views: Views
     """One for each of the folds: everything but that fold."""
     contexts: Contexts
-    """One group for each user and fold, and one for each thinned copy."""
+    """One group for each user and fold, and one for each shortened copy."""
     group_folds: NDArray[np.int8]
     """(n_groups,) the fold that each group does not see."""
     queries: Queries
     """The rows."""
     stars: NDArray[np.float32]
     """(n_queries,) what to predict."""
-    is_thinned: NDArray[np.bool_]
-    """(n_queries,) whether the row's context is a thinned copy."""
+    is_shortened: NDArray[np.bool_]
+    """(n_queries,) whether the row's context is a shortened copy."""
 
 
 def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed: int) -> NDArray[np.int8]:
@@ -70,7 +73,7 @@ def build_fold_rows(
         folds: (n_ratings,) the fold of each by-user row.
         movie_row_folds: (n_ratings,) the fold of each by-movie row.
         chosen: which folds' rows to collect.
-        rng: draws the thinned contexts.
+        rng: draws the lengths of the shortened contexts.
     """
     row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
     row_movies = np.repeat(np.arange(history.n_movies, dtype=np.int32), np.diff(history.movie_offsets))
@@ -78,15 +81,9 @@ def build_fold_rows(
     for view, fold in enumerate(chosen):
         held_out = folds == fold
         group_users = np.unique(row_users[held_out])
-        keep = np.ones(len(group_users))
-        thinned = np.flatnonzero(rng.random(len(group_users)) < THINNED_SHARE)
-        for copy, keep_share in (
-            (np.arange(len(group_users)), keep),
-            (thinned, _draw_keep_shares(history, group_users[thinned], rng)),
-        ):
-            parts.append(
-                _FoldPart(history, row_users, held_out, group_users[copy], keep_share, rng, view, fold)
-            )
+        parts.append(_FoldPart(row_users, held_out, group_users, None, view, fold))
+        lengths = _draw_lengths(history, group_users, rng)
+        parts.append(_FoldPart(row_users, held_out, group_users, lengths, view, fold))
     histograms = np.stack([
         count_codes(
             row_movies[movie_row_folds != fold],
@@ -122,32 +119,52 @@ def build_fold_rows(
             days=history.user_days[query_rows].astype(np.int32),
         ),
         stars=history.user_codes[query_rows] * np.float32(HALF_STAR),
-        is_thinned=np.concatenate([np.full(len(part.query_rows), part.is_thinned) for part in parts]),
+        is_shortened=np.concatenate([np.full(len(part.query_rows), part.is_shortened) for part in parts]),
     )
 
 
-def _draw_keep_shares(history: History, users: UserIndexes, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the share of each context to keep: lengths spread evenly on a logarithmic scale, from nothing."""
-    lengths = np.diff(history.user_offsets)[users]
-    wanted = np.exp(rng.random(len(users)) * np.log1p(lengths)) - 1
-    wanted[wanted < 0.5] = 0.0
-    return np.minimum(wanted / np.maximum(lengths, 1), 1.0)
+def _draw_lengths(history: History, users: UserIndexes, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw how many ratings of each user to keep: none, or evenly on a logarithmic scale up to all."""
+    longest = np.diff(history.user_offsets)[users]
+    drawn: NDArray[np.int64] = (np.exp(rng.random(len(users)) * np.log1p(longest)) - 0.5).astype(np.int64)
+    return np.where(rng.random(len(users)) < NEW_SHARE, 0, drawn)
 
 
 class _FoldPart:
-    """The groups of one fold, whole or thinned, as rows of the by-user arrays."""
+    """The groups of one fold, as rows of the by-user arrays.
+
+    Args:
+        row_users: (n_ratings,) the user of each row.
+        held_out: (n_ratings,) the fold's rows.
+        users: (n_groups,) whose contexts.
+        lengths: (n_groups,) how many of the first ratings each context keeps, to predict later ones; None for
+            whole contexts, to predict any.
+        view: number of the fold's view.
+        fold: the fold.
+    """
 
     def __init__(
-        self, history: History, row_users: UserIndexes, held_out: NDArray[np.bool_], users: UserIndexes,
-        keep_shares: NDArray[np.float64], rng: np.random.Generator, view: int, fold: int,
+        self, row_users: UserIndexes, held_out: NDArray[np.bool_], users: UserIndexes,
+        lengths: NDArray[np.int64] | None, view: int, fold: int,
     ) -> None:  # fmt: skip
         self.users, self.view, self.fold = users, view, fold
-        group_of_user = np.full(history.n_users, -1, dtype=np.int64)
+        self.is_shortened = lengths is not None
+        group_of_user = np.full(int(row_users.max(initial=-1)) + 1, -1, dtype=np.int64)
         group_of_user[users] = np.arange(len(users))
         row_groups = group_of_user[row_users]
-        self.query_rows = np.flatnonzero(held_out & (row_groups >= 0))
-        self.query_groups = row_groups[self.query_rows]
         visible = np.flatnonzero(~held_out & (row_groups >= 0))
-        self.context_rows = visible[rng.random(len(visible)) < keep_shares[row_groups[visible]]]
-        self.lengths = np.bincount(row_groups[self.context_rows], minlength=len(users))
-        self.is_thinned = bool((keep_shares < 1).any())
+        self.query_rows = np.flatnonzero(held_out & (row_groups >= 0))
+        if lengths is not None:
+            groups = row_groups[visible]
+            # a user's rows are together, in time order
+            firsts = np.searchsorted(groups, np.arange(len(users)))
+            visible = visible[np.arange(len(visible)) - firsts[groups] < lengths[groups]]
+            starts = np.searchsorted(row_users, users)  # first row of each group
+            ends = starts.copy()  # the row after the last one kept
+            ends[row_groups[visible]] = visible + 1
+            ahead = self.query_rows - ends[row_groups[self.query_rows]]
+            reach = NEXT_RATINGS + (ends - starts)[row_groups[self.query_rows]]
+            self.query_rows = self.query_rows[(ahead >= 0) & (ahead < reach)]
+        self.query_groups = row_groups[self.query_rows]
+        self.context_rows = visible
+        self.lengths = np.bincount(row_groups[visible], minlength=len(users))

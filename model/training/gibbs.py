@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 
@@ -70,6 +71,7 @@ class Observations:
     """(n,) in the order of the movies' rows."""
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # idle BLAS threads spin and take the kernels' cores
 def sample_posterior(
     data: Observations,
     *,
@@ -95,6 +97,7 @@ def sample_posterior(
     rated = np.flatnonzero(np.diff(data.movie_offsets) > 0)
     data = _keep_rated_movies(data, rated)
     n_users, n_movies, width = len(data.user_offsets) - 1, len(rated), rank + 1
+    dimensions = tuple(range(width))  # its length is a constant to the compiler
     overall_mean = float(data.stars.mean())
     # Drawn from the prior: from zero, where each side says that the other does not matter, it takes sparse
     # data hundreds of rounds to get away.
@@ -112,11 +115,12 @@ def sample_posterior(
         sample_vectors(
             data.movie_offsets, data.movie_users, data.movie_stars, overall_mean, users, movies,
             (movie_mean + link_sums) @ movie_precision, movie_precision, noise_precision,
-            rng.standard_normal(movies.shape),
+            rng.standard_normal(movies.shape), dimensions,
         )  # fmt: skip
         sample_links(
             data.user_offsets, data.user_movies, np.sqrt(np.diff(data.movie_offsets)), movies - movie_mean,
             link_sums, links, movie_precision, link_precisions, rng.standard_normal(links.shape),
+            dimensions,
         )  # fmt: skip
         link_precisions = rng.gamma(
             LINK_STRENGTH + n_users / 2, 1.0 / (LINK_STRENGTH * LINK_VARIANCE + (links**2).sum(axis=0) / 2)
@@ -125,7 +129,7 @@ def sample_posterior(
         sample_vectors(
             data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users,
             np.tile(user_precision @ user_mean, (n_users, 1)), user_precision, noise_precision,
-            rng.standard_normal(users.shape),
+            rng.standard_normal(users.shape), dimensions,
         )  # fmt: skip
         if done > n_burn_in and (done - n_burn_in) % thinning == 0:
             kept_movies.append(movies.astype(np.float32))
@@ -135,7 +139,7 @@ def sample_posterior(
             kept_noise.append(noise_precision)
         # summed in one fixed order, so that the number of threads changes nothing
         squares = sum_squared_errors(
-            data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users
+            data.user_offsets, data.user_movies, data.stars, overall_mean, movies, users, dimensions
         ).sum()
         noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + squares / 2))
         if on_step is not None:

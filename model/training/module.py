@@ -24,8 +24,6 @@ class HeadRows:
     """float32 (n, n_inputs)."""
     bases: Tensor
     """float32 (n,) what the heads correct, stars."""
-    trusts: Tensor
-    """float32 (n,) how far the correction is trusted, 0 to 1."""
     stars: Tensor
     """float32 (n,) actual ratings."""
 
@@ -35,7 +33,7 @@ class HeadRows:
         Args:
             rows: a mask or row numbers.
         """
-        return HeadRows(self.inputs[rows], self.bases[rows], self.trusts[rows], self.stars[rows])
+        return HeadRows(self.inputs[rows], self.bases[rows], self.stars[rows])
 
 
 class HeadDataModule(pl.LightningDataModule):
@@ -61,7 +59,7 @@ class HeadDataModule(pl.LightningDataModule):
 
     @staticmethod
     def _load(rows: HeadRows, *, batch_size: int, shuffle: bool) -> DataLoader[Any]:
-        dataset = TensorDataset(rows.inputs, rows.bases, rows.trusts, rows.stars)
+        dataset = TensorDataset(rows.inputs, rows.bases, rows.stars)
         # whole batches are indexed at once: collating single rows would take most of the time
         sampler = torch.utils.data.BatchSampler(
             torch.utils.data.RandomSampler(dataset)
@@ -94,17 +92,17 @@ class HeadModule(pl.LightningModule):
         self.save_hyperparameters(config.to_json())
         self._collected: list[Tensor] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> Tensor:
         """The mean over heads of each head's RMSE on the batch, stars."""
-        inputs, bases, trusts, stars = batch
-        loss = compute_rmse(bases + trusts * self.heads(inputs), stars).mean()
+        inputs, bases, stars = batch
+        loss = compute_rmse(bases + self.heads(inputs), stars).mean()
         self.log(TRAINING_RMSE, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(stars))
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> None:
         """Collect the squared errors of the averaged, clipped prediction."""
-        inputs, bases, trusts, stars = batch
-        predicted = (bases + trusts * self.heads(inputs)).mean(0).clamp(self.low, self.high)
+        inputs, bases, stars = batch
+        predicted = (bases + self.heads(inputs)).mean(0).clamp(self.low, self.high)
         self._collected.append((predicted - stars) ** 2)
 
     def on_validation_epoch_end(self) -> None:
@@ -136,14 +134,14 @@ class SpreadModule(HeadModule):
 
     monitored = VALIDATION_SURPRISE
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> Tensor:
         """The mean over heads of each head's loss on the batch."""
-        inputs, bases, _, stars = batch
+        inputs, bases, stars = batch
         return _compute_surprise(self.heads(inputs), stars - bases).mean()
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _index: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> None:
         """Collect the losses of the averaged heads."""
-        inputs, bases, _, stars = batch
+        inputs, bases, stars = batch
         self._collected.append(_compute_surprise(self.heads(inputs).mean(0), stars - bases))
 
     def on_validation_epoch_end(self) -> None:
