@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from model.config import RunConfig
@@ -184,7 +185,11 @@ def _sample(
             return Posterior(**{field.name: stored[field.name] for field in dataclasses.fields(Posterior)})
     training, network = config.training, config.network
     stream = 0 if held_out is None else held_out + 1
-    with tqdm(desc=f"movie vectors ({name})", unit="round", disable=None, leave=False) as bar:
+    with (
+        # idle BLAS threads spin for a while and take the cores from the compiled loops
+        threadpool_limits(limits=1, user_api="blas"),
+        tqdm(desc=f"movie vectors ({name})", unit="round", disable=None, leave=False) as bar,
+    ):
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 
@@ -71,7 +70,6 @@ class Observations:
     """(n,) in the order of the movies' rows."""
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # idle BLAS threads spin and take the kernels' cores
 def sample_posterior(
     data: Observations,
     *,
