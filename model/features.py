@@ -222,7 +222,8 @@ def _user_statistics(
         """Sum a column over each query's recent context; the movie itself left out."""
         running = np.concatenate([[0.0], np.cumsum(values[order], dtype=np.float64)])
         own = np.where(own_is_recent, values[own_rows], 0.0) if len(values) else np.zeros(len(queries))
-        return running[stops] - running[starts] - own
+        total: NDArray[np.float64] = running[stops] - running[starts] - own
+        return total
 
     recent_counts = sum_recent(np.ones(len(contexts.codes)))
     recent_residuals = sum_recent(above) - sum_recent(shares) * movies.overall

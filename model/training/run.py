@@ -13,6 +13,7 @@ import numpy as np
 from model.bundle import replace_folder
 from model.config import RunConfig
 from model.errors import ArtifactError, RatingModelError
+from model.features import feature_names
 from model.formats.pairs import Pairs
 from model.history import History, build_history
 from model.metrics import rmse
@@ -24,7 +25,7 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.checkpoint import FILE_NAME, TrainedNetwork, write_checkpoint
 from model.training.evaluation import count_unknown, predict_test, tabulate
-from model.training.fit import fit_full, fit_seed, prepare_rows
+from model.training.fit import encode_rows, fit_network, prepare_rows
 
 METRICS = "metrics.json"
 HISTORY = "history"
@@ -149,9 +150,12 @@ def fingerprint_ratings(ratings: Ratings) -> str:
 def _fit(history: History, config: RunConfig, work: Path, say: Say) -> dict[str, TrainedNetwork]:
     prepared = prepare_rows(history, config)
     say(f"features of {len(prepared.rows.stars):,} held-out rows computed")
-    networks = {"seed": fit_seed(history, prepared, config, work)}
+    names = feature_names("seed")
+    networks = {"seed": fit_network(history, prepared, config, work / "seed", names=names)}
     if config.training.features == "full":
-        networks["full"] = fit_full(history, prepared, config, work)
+        encoded = encode_rows(history, prepared, config, work)
+        names = feature_names("full")
+        networks["full"] = fit_network(history, prepared, config, work / "full", names=names, encoded=encoded)
     return networks
 
 
