@@ -1,6 +1,6 @@
 """The definitions of DESIGN 3, said in plain loops: slow, and meant to be obviously right.
 
-Written from the definitions, not from the code; it shares nothing with it but three constants and the names
+Written from the definitions, not from the code; it shares nothing with it but a few constants and the names
 of the columns. Sums are fractions, so that ties are ties.
 """
 
@@ -12,7 +12,7 @@ from math import log1p
 
 from builders import Found, Rated
 
-from model.features import MOVIE_SHRINKAGE, USER_SHRINKAGE
+from model.features import MOVIE_SHRINKAGE, RECENT_DAYS, UNKNOWN_AGE, USER_SHRINKAGE
 from model.neighbours import CLOSENESS_SHRINKAGE
 
 
@@ -34,7 +34,8 @@ def answer(
     movie: int,
     middle: float,
     as_of: int | None = None,
-    context: Mapping[int, float] | None = None,
+    day: int | None = None,
+    context: Mapping[int, Rated] | None = None,
 ) -> Answer:
     """Answer one query.
 
@@ -45,14 +46,19 @@ def answer(
         movie: about what.
         middle: the middle of the scale, which stands in where nothing is known at all.
         as_of: hides ratings on or after this day.
+        day: what the prediction is for; `as_of` by default, that failing the day after the last rating.
         context: the ratings that the asking user is known by, by movie; all of the user's by default.
     """
+    rows = list(rows)
+    if day is None:
+        day = max((row.day for row in rows), default=0) + 1 if as_of is None else as_of
     visible = [row for row in rows if as_of is None or row.day < as_of]
     known = [row for row in visible if (row.user, row.movie) != (user, movie)]
     if context is None:
-        context = {row.movie: row.stars for row in known if row.user == user}
-    mine = {rated: Fraction(stars) for rated, stars in context.items() if rated != movie}
-    candidates = _order_candidates(known, user, movie, mine, _mean_gap(known))
+        context = {row.movie: row for row in known if row.user == user}
+    mine = {rated: row for rated, row in context.items() if rated != movie}
+    my_stars = {rated: Fraction(row.stars) for rated, row in mine.items()}
+    candidates = _order_candidates(known, user, movie, my_stars, _mean_gap(known))
     overall = _mean((row.stars for row in known), default=middle)
     movie_stars = [row.stars for row in known if row.movie == movie]
     movie_mean = _mean(movie_stars, default=overall)
@@ -72,7 +78,8 @@ def answer(
         sum((Fraction(stars) - overall for stars in movie_stars), Fraction(0))
         / (len(movie_stars) + Fraction(MOVIE_SHRINKAGE))
     )
-    features |= _user_features(visible, mine, years, movie, overall)
+    features["movie_age"] = _movie_age(years.get(movie, 0), day)
+    features |= _user_features(visible, mine, years, movie, overall, day)
     return Answer(candidates, features)
 
 
@@ -112,32 +119,44 @@ def _order_candidates(
 
 def _user_features(
     visible: list[Rated],
-    mine: Mapping[int, Fraction],
+    mine: Mapping[int, Rated],
     years: Mapping[int, int],
     movie: int,
     overall: Fraction,
+    day: int,
 ) -> dict[str, float]:
     """What the asking user's ratings of other movies say.
 
     A movie's level is its mean shrunk towards the overall mean; a bias is the mean of the user's ratings less
-    the levels of the movies rated, shrunk towards zero, and in an era towards the user's bias.
+    the levels of the movies rated, shrunk towards zero; in an era or the last days, towards the user's bias.
     """
     shrinkage = Fraction(USER_SHRINKAGE)
     residuals = {
-        rated: stars - _level([row.stars for row in visible if row.movie == rated], overall)
-        for rated, stars in mine.items()
+        rated: Fraction(own.stars) - _level([row.stars for row in visible if row.movie == rated], overall)
+        for rated, own in mine.items()
     }
     bias = sum(residuals.values(), Fraction(0)) / (len(mine) + shrinkage)
     movie_era = era(years.get(movie, 0))
     in_era = [rated for rated in mine if movie_era is not None and era(years.get(rated, 0)) == movie_era]
     era_residuals = sum((residuals[rated] for rated in in_era), Fraction(0))
+    recent = [rated for rated, own in mine.items() if day - RECENT_DAYS <= own.day <= day]
+    recent_residuals = sum((residuals[rated] for rated in recent), Fraction(0))
     return {
         "user_count": log1p(len(mine)),
         "user_bias": float(bias),
         "era_count": log1p(len(in_era)),
-        "era_mean": float(_mean((float(mine[rated]) for rated in in_era), default=2.0)),
+        "era_mean": float(_mean((mine[rated].stars for rated in in_era), default=2.0)),
         "user_era_bias": float((era_residuals + shrinkage * bias) / (len(in_era) + shrinkage)),
+        "recent_count": log1p(len(recent)),
+        "recent_bias": float((recent_residuals + shrinkage * bias) / (len(recent) + shrinkage)),
     }
+
+
+def _movie_age(year: int, day: int) -> float:
+    """The logarithm of one plus the years since New Year of the release year, each 365.2425 days long."""
+    if year == 0:
+        return log1p(UNKNOWN_AGE)
+    return log1p(max(day / 365.2425 - (year - 1970), 0.0))
 
 
 def _level(stars: list[float], overall: Fraction) -> Fraction:

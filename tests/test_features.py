@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from builders import (
+    MOVIES,
     Rated,
     World,
     all_pairs,
@@ -138,6 +139,7 @@ def test_features_fall_back_to_middle_of_scale_when_nothing_is_visible(query: Qu
     others = {name: value for name, value in features.items() if name not in SEED_FEATURES}
     assert others.pop("neighbour_count") == 0
     assert [others.pop(f"distance_{rank}") for rank in (1, 2, 3, 4)] == [10.5] * 4
+    del others["movie_age"]  # the calendar needs no rating
     assert set(others.values()) == {0.0}
 
 
@@ -234,39 +236,100 @@ def test_user_bias_is_shrunk_when_user_has_one_rating() -> None:
     assert features["user_bias"] == features["user_era_bias"] == pytest.approx(1 / 6)
 
 
-@given(world=worlds(), as_of=st.sampled_from([None, 100, 101, 103]))
-@settings(deadline=None, max_examples=60)
-def test_features_equal_plain_loops_when_ratings_are_random(world: World, as_of: int | None) -> None:
-    """Every column of every pair of a user and a movie is what the definitions give."""
+@pytest.mark.parametrize(
+    ("year", "day", "age"),
+    [
+        (1970, 0, 0.0),
+        (1970, 365, 365 / 365.2425),
+        (1996, 12_784, 9.0),
+        (2001, 11_000, 0.0),
+        (0, 11_000, 10.0),
+    ],
+    ids=["new", "a year", "nine years", "not released yet", "no year"],
+)
+def test_movie_age_is_years_since_release_when_day_is_known(year: int, day: int, age: float) -> None:
+    """2005-01-01 is day 12,784, 35.0014 years after 1970: a movie of 1996 is 9 years old."""
+    features = compute_one(
+        [Rated(1, 10, 5)], Query(user_id=1, movie_id=ASKED, day=day), {10: 1970, ASKED: year}
+    )
+    assert features["movie_age"] == pytest.approx(log(1 + age), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("day", "recent"),
+    [(999, 0), (1_000, 1), (1_020, 2), (1_030, 2), (1_031, 1), (1_050, 1), (1_051, 0)],
+)
+def test_recent_features_cover_thirty_days_when_day_moves(day: int, recent: int) -> None:
+    """User 1 gave 5 on day 1,000 and 5 on day 1,020, each to a movie of its own; both ends are counted.
+
+    With user 2's 2 stars the overall mean is (5 + 5 + 2) / 3 = 4. Levels: (5 + 5 x 4) / 6 = 25 / 6,
+    residuals 5 / 6 each. Bias: (10 / 6) / (2 + 5) = 5 / 21. Recent: (n x 5 / 6 + 5 x 5 / 21) / (n + 5).
+    """
+    rows = [Rated(1, 10, 5, day=1_000), Rated(1, 11, 5, day=1_020), Rated(2, 12, 2, day=5)]
+    features = compute_one(rows, Query(user_id=1, movie_id=ASKED, day=day))
+    assert features["recent_count"] == pytest.approx(log(1 + recent))
+    assert features["user_bias"] == pytest.approx(5 / 21)
+    assert features["recent_bias"] == pytest.approx((recent * 5 / 6 + 25 / 21) / (recent + 5))
+
+
+@given(
+    world=worlds(),
+    as_of=st.sampled_from([None, 100, 101, 103]),
+    day=st.sampled_from([None, 99, 101, 130, 131, 132, 170, 171]),
+)
+@settings(deadline=None, max_examples=80)
+def test_features_equal_plain_loops_when_ratings_are_random(
+    world: World, as_of: int | None, day: int | None
+) -> None:
+    """Every column of every pair of a user and a movie is what the definitions give, on any day."""
     history = world.history()
     pairs = all_pairs(world)
-    _, table = ask(history, *(Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in pairs))
+    queries = [Query(user_id=user, movie_id=movie, as_of=as_of, day=day) for user, movie in pairs]
+    _, table = ask(history, *queries)
     for row, (user, movie) in enumerate(pairs):
         expected = answer(
-            world.rows, world.years, user=user, movie=movie, middle=world.scale.middle, as_of=as_of
+            world.rows, world.years, user=user, movie=movie, middle=world.scale.middle, as_of=as_of, day=day
         ).features
         assert name_columns(table, row) == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-@given(world=worlds(), folded=worlds(), as_of=st.sampled_from([None, 102]))
-@settings(deadline=None, max_examples=40)
+@given(
+    world=worlds(),
+    folded=worlds(),
+    undated=st.sets(st.sampled_from(MOVIES)),
+    as_of=st.sampled_from([None, 102]),
+    day=st.sampled_from([None, 131, 160]),
+)
+@settings(deadline=None, max_examples=60)
 def test_features_equal_plain_loops_when_ratings_come_with_the_request(
-    world: World, folded: World, as_of: int | None
+    world: World, folded: World, undated: set[int], as_of: int | None, day: int | None
 ) -> None:
-    """Fold-in ratings add to the context and replace in it; the others' ratings stay as they are."""
+    """Fold-in ratings add to the context and replace in it; the others' ratings stay as they are.
+
+    One without a day is of the day of the question, and no cut hides it.
+    """
     history = make_history(world.rows, years=world.years, scale=HALF_STARS)
     given_rows = {row.movie: row for row in folded.rows}
-    known = tuple(KnownRating(row.movie, row.stars, row.day) for row in given_rows.values())
+    known = tuple(
+        KnownRating(row.movie, row.stars, None if row.movie in undated else row.day)
+        for row in given_rows.values()
+    )
+    last_day = max(row.day for row in world.rows)
+    asked_day = day or as_of or last_day + 1
     pairs = all_pairs(world)
-    queries = [Query(user_id=user, movie_id=movie, ratings=known, as_of=as_of) for user, movie in pairs]
+    queries = [
+        Query(user_id=user, movie_id=movie, ratings=known, as_of=as_of, day=day) for user, movie in pairs
+    ]
     _, table = ask(history, *queries)
     for row, (user, movie) in enumerate(pairs):
         context = {
-            one.movie: one.stars
-            for one in world.rows
-            if one.user == user and (as_of is None or one.day < as_of)
+            one.movie: one for one in world.rows if one.user == user and (as_of is None or one.day < as_of)
         }
-        context |= {one.movie: one.stars for one in given_rows.values() if as_of is None or one.day < as_of}
+        context |= {
+            one.movie: one._replace(day=asked_day) if one.movie in undated else one
+            for one in given_rows.values()
+            if one.movie in undated or as_of is None or one.day < as_of
+        }
         expected = answer(
             world.rows,
             world.years,
@@ -274,6 +337,7 @@ def test_features_equal_plain_loops_when_ratings_come_with_the_request(
             movie=movie,
             middle=HALF_STARS.middle,
             as_of=as_of,
+            day=day,
             context=context,
         ).features
         assert name_columns(table, row) == pytest.approx(expected, rel=1e-5, abs=1e-5)
@@ -286,7 +350,7 @@ def test_features_never_change_when_own_rating_of_the_movie_does(world: World, c
     own = world.rows[0]
     # the user or the movie may have no other rating: then the id is unknown once it is removed
     changed = [own._replace(stars=5.5 - own.stars)] if change == "another rating" else []
-    query = Query(user_id=own.user, movie_id=own.movie)
+    query = Query(user_id=own.user, movie_id=own.movie, day=120)
     before = make_history(world.rows, years=world.years, scale=HALF_STARS)
     after = make_history([*changed, *world.rows[1:]], years=world.years, scale=HALF_STARS)
     (_, first), (_, second) = ask(before, query), ask(after, query)
@@ -314,9 +378,9 @@ def test_features_are_the_same_when_context_still_holds_the_own_rating(world: Wo
         movies=movies,
         eras=history.movie_eras[movies],
         own_codes=np.array([round(row.stars * 2) for row in rows], dtype=np.uint8),
-        days=np.zeros(len(rows), dtype=np.int32),
+        days=np.full(len(rows), 120, dtype=np.int32),
     )
     whole = compute_all(history, view_history(history), contexts, queries)
-    _, hidden = ask(history, *(Query(user_id=row.user, movie_id=row.movie) for row in rows))
+    _, hidden = ask(history, *(Query(user_id=row.user, movie_id=row.movie, day=120) for row in rows))
     np.testing.assert_allclose(whole.matrix, hidden.matrix, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(whole.neighbours.users, hidden.neighbours.users)

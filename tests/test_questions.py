@@ -201,11 +201,13 @@ def test_fold_in_rating_is_cut_when_its_day_is_not_before_as_of(
     assert context_of(visible) == {0: expected, 1: 4}
 
 
-def test_fold_in_days_are_kept_and_come_before_the_cut_when_absent(history: History) -> None:
-    """A rating without a day counts as of the last day that is seen."""
+def test_fold_in_days_are_kept_and_the_questions_when_absent(history: History) -> None:
+    """A rating without a day is as fresh as the question; two days make two contexts."""
     given = (KnownRating(10, 1, 50), KnownRating(20, 1))
-    visible = read(history, Query(movie_id=40, ratings=given, as_of=102))
-    assert visible.contexts.days.tolist() == [50, 101]
+    days = (None, 170, 102)
+    visible = read(history, *(Query(movie_id=40, ratings=given, as_of=102, day=day) for day in days))
+    assert visible.contexts.days.tolist() == [50, 102, 50, 170]
+    assert visible.queries.groups.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

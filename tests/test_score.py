@@ -53,11 +53,16 @@ def draw_pairs(history: History, rng: np.random.Generator, n: int) -> list[tuple
     return list(zip(users.tolist(), movies.tolist(), strict=True))
 
 
-def predict_alone(predictor: Predictor, pairs: list[tuple[int, int]], cuts: list[int | None]) -> list[float]:
+def predict_alone(
+    predictor: Predictor,
+    pairs: list[tuple[int, int]],
+    cuts: list[int | None],
+    days: list[int] | list[None] | None = None,
+) -> list[float]:
     """One query at a time."""
     return [
-        predictor.predict([Query(user_id=user, movie_id=movie, as_of=cut)])[0].predicted_rating
-        for (user, movie), cut in zip(pairs, cuts, strict=True)
+        predictor.predict([Query(user_id=user, movie_id=movie, as_of=cut, day=day)])[0].predicted_rating
+        for (user, movie), cut, day in zip(pairs, cuts, days or [None] * len(pairs), strict=True)
     ]
 
 
@@ -224,13 +229,15 @@ def test_command_prints_the_rmse_when_ratings_are_known(
 def test_command_cuts_the_history_at_one_day_when_told_as_of(
     bundle_path: Path, history: History, tmp_path: Path, predictor: Predictor
 ) -> None:
-    """--as-of decides, whatever the dates of the rows."""
+    """--as-of decides what is visible, a row's date what day it is predicted for."""
     user, movie = int(history.user_ids[5]), int(history.movie_ids[3])
     (tmp_path / "pairs.csv").write_text(
         f"user_id,movie_id,date\n{user},{movie},1999-01-01\n{user},{movie},2005-12-01\n"
     )
     assert run_command(bundle_path, tmp_path / "pairs.csv", "--as-of", format_day(DAY)) == 0
-    expected = predict_alone(predictor, [(user, movie)] * 2, [DAY, DAY])
+    expected = predict_alone(
+        predictor, [(user, movie)] * 2, [DAY, DAY], [parse_day("1999-01-01"), parse_day("2005-12-01")]
+    )
     assert read_stars(tmp_path / "predicted") == pytest.approx(expected, abs=1e-4)
 
 
@@ -263,7 +270,8 @@ def test_command_writes_a_submission_when_pairs_are_the_prizes(
     assert [lines[0], lines[3]] == [f"{first}:", f"{second}:"]
     asked = [(users[0], first), (users[1], first), (users[2], second)]
     stars = [float(lines[place]) for place in (1, 2, 4)]
-    assert stars == pytest.approx(predict_alone(predictor, asked, [None] * 3), abs=1e-4)
+    days = [parse_day(ending.removeprefix(","))] * 3 if ending else None
+    assert stars == pytest.approx(predict_alone(predictor, asked, [None] * 3, days), abs=1e-4)
     assert len(lines) == 5
 
 

@@ -201,7 +201,7 @@ def test_train_resumes_when_neither_command_names_an_output(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("model.training.run.fit_full", interrupt)
+        patched.setattr("model.training.run.encode_rows", interrupt)
         assert train.main([f"--data={data}", *TINY_FLAGS]) == 130
     assert "resuming" not in capsys.readouterr().out
     assert train.main([f"--data={data}", *TINY_FLAGS]) == 0
@@ -215,7 +215,7 @@ def test_train_resumes_when_neither_command_names_an_output(
     ("flags", "sign"),
     [
         (["--burn-in=60"], "posterior-fold-0.npz"),
-        (["--features=seed", "--epochs=60", "--patience=60"], "seed/last.ckpt"),
+        (["--features=seed", "--epochs=60", "--patience=60"], "seed/heads/last.ckpt"),
     ],
 )
 def test_train_resumes_when_it_was_interrupted(

@@ -76,7 +76,7 @@ class OriginalRequest(Request):
 
     customer_id: Id
     rating_date: Day
-    """The day the prediction is for; it cuts nothing, and this version's features do not depend on it."""
+    """The day the prediction is for; it cuts nothing."""
     movie_id: Id
     release_year: Annotated[int, Field(strict=True, ge=1800, le=2100)] | None = None
     """Used where the bundle does not know the movie."""
@@ -117,7 +117,7 @@ class PredictRequest(Request):
     ratings: Annotated[list[RequestRating], Field(max_length=MOST_RATINGS)] | None = None
     """The user's own ratings; they add to a known user's history. An empty list is somebody new."""
     date: Day | None = None
-    """The day the prediction is for; it cuts nothing, and this version's features do not depend on it."""
+    """The day the prediction is for, by default `as_of` or the day after the last rating; cuts nothing."""
     as_of: Day | None = None
     """Only ratings strictly before this day count."""
     explain: Annotated[bool, Field(strict=True)] = False

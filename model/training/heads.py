@@ -87,7 +87,8 @@ def fit_heads(
         is_validation: bool (n,) the rows that only decide when to stop.
         scale: the stars that the data set uses.
         config: the run's configuration.
-        folder: where the checkpoints are kept; training resumes from the last one there.
+        folder: where the checkpoints are kept; training resumes from the last one there, and finished heads
+            are read back.
         build_module: what to train them for.
         start: what the heads give before training.
 
@@ -102,6 +103,17 @@ def fit_heads(
     with torch.no_grad():
         heads.biases[-1].fill_(start)
     module = build_module(heads, config, low=scale.low, high=scale.high)
+    finished = folder / "finished.ckpt"
+    if not finished.exists():
+        _train(module, training, validation, config, folder).rename(finished)
+    module.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True)["state_dict"])
+    return module.heads.cpu()
+
+
+def _train(
+    module: HeadModule, training: HeadRows, validation: HeadRows, config: RunConfig, folder: Path
+) -> Path:
+    """Train, from the folder's last checkpoint where there is one; the checkpoint of the best epoch."""
     data = HeadDataModule(training, validation, batch_size=config.training.batch_size)
     best = ModelCheckpoint(
         dirpath=folder,
@@ -133,9 +145,7 @@ def fit_heads(
         raise ConfigError(
             f"training diverged at learning_rate {config.training.learning_rate:g}: expected a smaller one"
         )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(state)
-    return module.heads.cpu()
+    return Path(best.best_model_path)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from tiny_run import TINY_FLAGS
 import export
 import train
 from model import score
+from model.dates import format_day
 from model.history import build_history
 from model.ratings import read_ratings, write_sample_csv
 from model.splits import Split, apply_split, parse_split
@@ -72,7 +73,12 @@ def test_every_way_predicts_the_same_when_the_line_is_run(
 
     rows = range(0, len(split.test), 40)
     events = [
-        {"user_id": int(split.test.user_ids[row]), "movie_id": int(split.test.movie_ids[row])} for row in rows
+        {
+            "user_id": int(split.test.user_ids[row]),
+            "movie_id": int(split.test.movie_ids[row]),
+            "date": format_day(int(split.test.days[row])),
+        }
+        for row in rows
     ]
     served = [each["predicted_rating"] for each in answer(tmp_path / "bundle", *events)]
     assert served == pytest.approx([scored[row] for row in rows], abs=2e-4)

@@ -85,7 +85,7 @@ def test_future_ratings_never_change_a_prediction_when_history_is_cut(
     cut_queries = [Query(user_id=user, movie_id=movie, as_of=cut) for user, movie in pairs]
     expected = predictor.predict(cut_queries)
     assert with_rows(bundle, twisted).predict(cut_queries) == expected
-    uncut_queries = [dataclasses.replace(query, as_of=None) for query in cut_queries]
+    uncut_queries = [dataclasses.replace(query, as_of=None, day=cut) for query in cut_queries]
     assert with_rows(bundle, past).predict(uncut_queries) == expected
     assert len(past) < len(rows)
 

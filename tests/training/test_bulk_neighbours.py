@@ -116,13 +116,16 @@ def read_fold_question(
     left = row_folds != fold
     movies: list[int] = []
     codes: list[int] = []
+    days: list[int] = []
     offsets = [0]
+    columns = (history.user_movies, history.user_codes, history.user_days)
     for user in range(history.n_users):
         rows = history.user_rows(user)
-        for movie, code in zip(history.user_movies[rows], history.user_codes[rows], strict=True):
+        for movie, code, day in zip(*(column[rows].tolist() for column in columns), strict=True):
             if fold_of[int(history.user_ids[user]), int(history.movie_ids[movie])] != fold:
-                movies.append(int(movie))
-                codes.append(int(code))
+                movies.append(movie)
+                codes.append(code)
+                days.append(day)
         offsets.append(len(movies))
     contexts = Contexts(
         users=np.arange(history.n_users, dtype=np.int32),
@@ -131,7 +134,7 @@ def read_fold_question(
         offsets=np.array(offsets, dtype=np.int64),
         movies=np.array(movies, dtype=np.int32),
         codes=np.array(codes, dtype=np.uint8),
-        days=np.zeros(len(movies), dtype=np.int32),
+        days=np.array(days, dtype=np.int32),
     )
     users = history.find_users(np.array([user for user, _ in pairs]))
     asked = history.find_movies(np.array([movie for _, movie in pairs]))
@@ -144,7 +147,7 @@ def read_fold_question(
         movies=asked,
         eras=history.movie_eras[asked],
         own_codes=np.array(own_codes, dtype=np.uint8),
-        days=np.zeros(len(pairs), dtype=np.int32),
+        days=np.full(len(pairs), 131, dtype=np.int32),
     )
     histogram = count_codes(row_movies[left], history.movie_codes[left], history.n_movies)
     return row_folds, contexts, queries, histogram[None]
@@ -170,7 +173,7 @@ def test_bulk_search_equals_plain_loops_without_the_fold_when_a_fold_is_left_out
     table = compute_all(history, build_views(histograms), contexts, queries, search=search)
     left = [row for row in world.rows if fold_of[row.user, row.movie] != fold]
     for row, (user, movie) in enumerate(pairs):
-        expected = answer(left, world.years, user=user, movie=movie, middle=world.scale.middle)
+        expected = answer(left, world.years, user=user, movie=movie, middle=world.scale.middle, day=131)
         found = list_neighbours(history, table.neighbours, row)
         assert [one[:3] + one[4:] for one in found] == [one[:3] + one[4:] for one in expected.candidates[:4]]
         assert name_columns(table, row) == pytest.approx(expected.features, rel=1e-5, abs=1e-5)

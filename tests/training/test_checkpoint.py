@@ -44,7 +44,7 @@ def test_checkpoint_holds_the_encoder_when_run_is_full(run_path: Path) -> None:
     trained = read_checkpoint(run_path)
     assert trained.feature_names == FULL_FEATURES
     assert trained.network.encoder is not None
-    assert trained.network.encoder.table.shape == (4, 41, 3)
+    assert trained.network.encoder.table.shape == (4, 41, 4)
     assert len(trained.network.heads.means) == len(FULL_FEATURES) + 2
 
 
@@ -70,7 +70,7 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
     torch.save({"format": 1}, tmp_path / FILE_NAME)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 2"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 3"):
         read_checkpoint(tmp_path)
 
 

@@ -43,9 +43,11 @@ def test_predict_test_equals_serving_when_rows_are_the_same(tiny_ratings: Rating
     history = build_history(split.train)
     trained = read_checkpoint(run_path)
     predicted, lengths = predict_test(history, split.test, {"full": trained})
-    pairs = zip(split.test.user_ids.tolist(), split.test.movie_ids.tolist(), strict=True)
+    test = split.test
+    rows = zip(test.user_ids.tolist(), test.movie_ids.tolist(), test.days.tolist(), strict=True)
     visible, table = ask(
-        read_history(run_path / HISTORY), *(Query(user_id=user, movie_id=movie) for user, movie in pairs)
+        read_history(run_path / HISTORY),
+        *(Query(user_id=user, movie_id=movie, day=day) for user, movie, day in rows),
     )
     served = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
     assert predicted["full"] == pytest.approx(served, abs=1e-4)

@@ -14,7 +14,7 @@ from model.features import FeatureTable
 from model.history import NO_CUT, History
 from model.table import HALF_STARS
 from model.training.bulk_neighbours import build_bulk_search
-from model.training.folds import FoldRows, assign_folds, build_fold_rows
+from model.training.folds import NEXT_RATINGS, FoldRows, assign_folds, build_fold_rows
 
 
 class Prepared(NamedTuple):
@@ -30,12 +30,20 @@ class Prepared(NamedTuple):
         user = self.rows.contexts.users[self.rows.queries.groups[query]]
         return int(self.history.user_ids[user]), int(self.history.movie_ids[self.rows.queries.movies[query]])
 
-    def context(self, group: int) -> dict[int, float]:
-        """The stars by movie id that one group sees; each movie once."""
-        rows = slice(self.rows.contexts.offsets[group], self.rows.contexts.offsets[group + 1])
-        movies = self.history.movie_ids[self.rows.contexts.movies[rows]].tolist()
+    def context(self, group: int) -> dict[int, Rated]:
+        """The ratings by movie id that one group sees; each movie once."""
+        contexts = self.rows.contexts
+        rows = slice(contexts.offsets[group], contexts.offsets[group + 1])
+        user = int(self.history.user_ids[contexts.users[group]])
+        movies = self.history.movie_ids[contexts.movies[rows]].tolist()
         assert len(set(movies)) == len(movies)
-        return dict(zip(movies, (self.rows.contexts.codes[rows] / 2).tolist(), strict=True))
+        columns = (movies, (contexts.codes[rows] / 2).tolist(), contexts.days[rows].tolist())
+        return {movie: Rated(user, movie, stars, day) for movie, stars, day in zip(*columns, strict=True)}
+
+    def is_shortened(self, group: int) -> bool:
+        """Whether a group is a shortened copy, by the rows that it is asked for."""
+        [answer] = set(self.rows.is_shortened[self.rows.queries.groups == group].tolist())
+        return bool(answer)
 
     def compute(self) -> FeatureTable:
         """The features of all rows."""
@@ -118,60 +126,80 @@ def test_assign_folds_divides_anew_when_seed_differs(seed: int) -> None:
     assert 0.07 < (assign_folds(users, movies, n_folds=10, seed=seed) == first).mean() < 0.13
 
 
+def rated_in_order(prepared: Prepared, user: int) -> list[Rated]:
+    """All ratings of a user, by index, in time order."""
+    history = prepared.history
+    rows = history.user_rows(user)
+    return [
+        Rated(int(history.user_ids[user]), int(history.movie_ids[movie]), code / 2, int(day))
+        for movie, code, day in zip(
+            history.user_movies[rows], history.user_codes[rows], history.user_days[rows], strict=True
+        )
+    ]
+
+
 def test_fold_rows_ask_for_each_rating_of_the_folds_once_with_its_stars() -> None:
     """Rows of whole contexts are the chosen folds' ratings, each once, with their stars and days."""
-    history = make_large_history()
-    prepared = prepare(history, n_folds=4, chosen=range(2))
+    prepared = prepare(make_large_history(), n_folds=4, chosen=range(2))
     fold_of = fold_by_pair(prepared)
-    users = np.repeat(history.user_ids, np.diff(history.user_offsets))
     rated = {
-        (int(user), int(history.movie_ids[movie])): (code / 2, int(day))
-        for user, movie, code, day in zip(
-            users, history.user_movies, history.user_codes, history.user_days, strict=True
-        )
+        (one.user, one.movie): one
+        for user in range(prepared.history.n_users)
+        for one in rated_in_order(prepared, user)
     }
     rows = prepared.rows
-    firsts: set[tuple[int, int]] = set()
-    repeats = 0
+    of_whole_contexts = []
     for query in range(len(rows.stars)):
         pair = prepared.pair(query)
-        assert (rows.stars[query], rows.queries.days[query]) == rated[pair]
+        assert (rows.stars[query], rows.queries.days[query]) == (rated[pair].stars, rated[pair].day)
         assert rows.group_folds[rows.queries.groups[query]] == fold_of[pair]
-        repeats += pair in firsts
-        firsts.add(pair)
-    assert firsts == {pair for pair, fold in fold_of.items() if fold in {0, 1}}
-    # half of the groups come a second time, thinned out: about half of the rows
-    assert 0.4 < repeats / len(firsts) < 0.6
+        if not rows.is_shortened[query]:
+            of_whole_contexts.append(pair)
+    assert sorted(of_whole_contexts) == sorted(pair for pair, fold in fold_of.items() if fold in {0, 1})
 
 
 def test_fold_rows_see_all_other_ratings_of_the_user_when_whole() -> None:
-    """A whole context is the user's ratings outside the fold; a thinned one is a part of that."""
+    """A whole context is the user's ratings outside the fold."""
     prepared = prepare(make_large_history(), n_folds=4, chosen=range(2))
-    history, fold_of = prepared.history, fold_by_pair(prepared)
-    seen: set[tuple[int, int]] = set()
-    shares = []
-    for group, (user, fold) in enumerate(
-        zip(prepared.rows.contexts.users, prepared.rows.group_folds, strict=True)
-    ):
-        rows = history.user_rows(int(user))
-        everything = {
-            int(history.movie_ids[movie]): code / 2
-            for movie, code in zip(history.user_movies[rows], history.user_codes[rows], strict=True)
-            if fold_of[int(history.user_ids[user]), int(history.movie_ids[movie])] != fold
-        }
-        context = prepared.context(group)
-        if (int(user), int(fold)) in seen:
-            assert context.items() <= everything.items()
-            shares.append(len(context) / len(everything))
-        else:
-            assert context == everything
-            seen.add((int(user), int(fold)))
+    fold_of, contexts = fold_by_pair(prepared), prepared.rows.contexts
+    n_seen = 0
+    for group in np.unique(prepared.rows.queries.groups[~prepared.rows.is_shortened]).tolist():
+        fold = prepared.rows.group_folds[group]
+        assert list(prepared.context(group).values()) == [
+            one
+            for one in rated_in_order(prepared, contexts.users[group])
+            if fold_of[one.user, one.movie] != fold
+        ]
+        n_seen += 1
     # every user has ratings in both folds, so there is a whole group for each
-    assert len(seen) == 2 * history.n_users
-    assert 0.4 < len(shares) / len(seen) < 0.6
-    assert min(shares) == 0
-    # on a logarithmic scale half of the lengths are below the root of the longest
-    assert 0.1 < np.median(shares) < 0.3
+    assert n_seen == 2 * prepared.history.n_users
+
+
+def test_shortened_contexts_are_first_ratings_and_ask_for_the_next_ones() -> None:
+    """Of the ratings outside the fold the first k, to predict the fold's among the next 50 + k after them."""
+    history = make_history(
+        Rated(user, movie, 1 + (user + movie) % 5, day=movie) for user in range(40) for movie in range(200)
+    )
+    prepared = prepare(history, n_folds=4, chosen=range(2))
+    fold_of, rows = fold_by_pair(prepared), prepared.rows
+    n_kept = []
+    for group in np.unique(rows.queries.groups[rows.is_shortened]).tolist():
+        fold = rows.group_folds[group]
+        own = rated_in_order(prepared, rows.contexts.users[group])
+        context = list(prepared.context(group).values())
+        visible = [one for one in own if fold_of[one.user, one.movie] != fold]
+        assert context == visible[: len(context)]
+        # the next ones are counted after the last rating kept, in the whole of the user's history
+        after = own.index(context[-1]) + 1 if context else 0
+        reach = NEXT_RATINGS + after
+        expected = [one.movie for one in own[after : after + reach] if fold_of[one.user, one.movie] == fold]
+        asked = np.flatnonzero(rows.queries.groups == group).tolist()
+        assert [prepared.pair(query)[1] for query in asked] == expected
+        n_kept.append(len(context))
+    # a fifth and those drawn so are empty, and half of the others are below the root of 200
+    assert 0.2 < np.mean(np.array(n_kept) == 0) < 0.5
+    assert 2 < np.median([n for n in n_kept if n > 0]) < 30
+    assert max(n_kept) > 50
 
 
 def test_fold_rows_hide_nothing_by_day_and_name_no_own_rating() -> None:
@@ -195,7 +223,7 @@ def test_fold_rows_carry_eras_and_days_when_catalogue_has_years() -> None:
 
 
 def test_fold_rows_are_the_same_when_seed_is() -> None:
-    """Thinning is drawn from the generator given, and from nothing else."""
+    """Lengths are drawn from the generator given, and from nothing else."""
     first, second = (prepare(make_large_history(), n_folds=4, chosen=range(3)).rows for _ in range(2))
     np.testing.assert_array_equal(first.contexts.movies, second.contexts.movies)
     np.testing.assert_array_equal(first.contexts.offsets, second.contexts.offsets)
@@ -232,6 +260,7 @@ def test_fold_rows_get_features_of_a_history_without_their_fold_when_random(
             user=user,
             movie=movie,
             middle=world.scale.middle,
+            day=int(prepared.rows.queries.days[query]),
             context=prepared.context(int(group)),
         ).features
         assert name_columns(table, query) == pytest.approx(expected, rel=1e-5, abs=1e-5)

@@ -31,6 +31,8 @@ OTHERS = np.array([[0.5, 1.0, -0.4], [-0.2, 0.3, 0.8], [0.1, -0.7, 0.2]])
 STARS = np.array([4.0, 2.0, 5.0])
 PRECISION = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
 PRIOR_MEAN = np.array([0.2, -0.1, 0.4])
+DIMENSIONS = (0, 0, 0)
+"""Its length tells the compiled loops the width of a vector."""
 
 
 def condition(rated: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -56,6 +58,7 @@ def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
         PRECISION,
         NOISE,
         normals,
+        DIMENSIONS,
     )
     return vectors
 
@@ -132,7 +135,7 @@ def test_sample_vectors_gives_each_its_own_prior_when_nobody_rated(rng: np.rando
     vectors = np.empty((4, 3))
     sample_vectors(
         np.zeros(5, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0), MEAN, OTHERS, vectors,
-        means @ PRECISION, PRECISION, NOISE, np.zeros((4, 3)),
+        means @ PRECISION, PRECISION, NOISE, np.zeros((4, 3)), DIMENSIONS,
     )  # fmt: skip
     assert vectors == pytest.approx(means)
 
@@ -159,7 +162,7 @@ def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.
     sampled, sums = links.copy(), sum_links()
     sample_links(
         np.array([0, 2, 4, 5]), np.array([0, 1, 1, 2, 1], dtype=np.int32), np.sqrt(counts), residuals,
-        sums, sampled, PRECISION, link_precisions, np.zeros((3, 3)),
+        sums, sampled, PRECISION, link_precisions, np.zeros((3, 3)), DIMENSIONS,
     )  # fmt: skip
 
     for user, movies in enumerate(rated):
@@ -179,7 +182,7 @@ def test_sum_squared_errors_equals_hand_calculation_when_two_users_rate_two_movi
     offsets, rated = np.array([0, 2, 3]), np.array([0, 1, 0], dtype=np.int32)
     # predictions: 4.3, 3 + 0.1 - 0.5 = 2.6, 3 - 0.4 + 0.2 + 2 = 4.8
     stars = np.array([5.0, 4.9, 4.9])
-    squares = sum_squared_errors(offsets, rated, stars, MEAN, movies, users)
+    squares = sum_squared_errors(offsets, rated, stars, MEAN, movies, users, (0, 0))
     assert squares == pytest.approx([0.49 + 5.29, 0.01])
 
 

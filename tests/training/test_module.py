@@ -25,13 +25,12 @@ def make_module(n_heads: int = 1) -> HeadModule:
     return HeadModule(heads, TINY_CONFIG, low=1.0, high=5.0)
 
 
-def make_rows(bases: list[float], stars: list[float], *, trust: float = 1.0) -> HeadRows:
-    n = len(bases)
-    return HeadRows(torch.zeros(n, 1), torch.tensor(bases), torch.full((n,), trust), torch.tensor(stars))
+def make_rows(bases: list[float], stars: list[float]) -> HeadRows:
+    return HeadRows(torch.zeros(len(bases), 1), torch.tensor(bases), torch.tensor(stars))
 
 
-def as_batch(rows: HeadRows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return rows.inputs, rows.bases, rows.trusts, rows.stars
+def as_batch(rows: HeadRows) -> tuple[Tensor, Tensor, Tensor]:
+    return rows.inputs, rows.bases, rows.stars
 
 
 def test_compute_rmse_is_a_square_root_when_errors_are_0_and_2() -> None:
@@ -96,20 +95,6 @@ def test_validation_averages_heads_and_clips_when_they_overshoot(monkeypatch: py
     assert logged == pytest.approx([1.0])
 
 
-def test_correction_is_halved_when_it_is_trusted_by_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Base 3 and half of a correction of 2 are 4, in training as in validation: an error of 1 from 5."""
-    module = make_module()
-    with torch.no_grad():
-        module.heads.biases[2].fill_(2.0)
-    logged: dict[str, float] = {}
-    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value.item()}))
-    batch = as_batch(make_rows([3.0], [5.0], trust=0.5))
-    module.training_step(batch, 0)
-    module.validation_step(batch, 0)
-    module.on_validation_epoch_end()
-    assert logged == pytest.approx({TRAINING_RMSE: 1.0, VALIDATION_RMSE: 1.0})
-
-
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 def test_trainer_logs_the_root_when_it_validates() -> None:
@@ -128,12 +113,12 @@ def test_data_module_serves_every_row_once_when_an_epoch_passes() -> None:
     torch.manual_seed(7)
     rows = make_rows([float(row) for row in range(10)], [3.0] * 10)
     data = HeadDataModule(rows, rows.take(torch.arange(3)), batch_size=4)
-    served = [bases.tolist() for _, bases, _, _ in data.train_dataloader()]
+    served = [bases.tolist() for _, bases, _ in data.train_dataloader()]
     assert [len(batch) for batch in served] == [4, 4, 2]
     flat = [base for batch in served for base in batch]
     assert sorted(flat) == list(range(10))
     assert flat != list(range(10))
-    assert [bases.tolist() for _, bases, _, _ in data.val_dataloader()] == [[0.0, 1.0, 2.0]]
+    assert [bases.tolist() for _, bases, _ in data.val_dataloader()] == [[0.0, 1.0, 2.0]]
 
 
 def test_optimiser_decays_weights_but_no_biases_when_configured(monkeypatch: pytest.MonkeyPatch) -> None:

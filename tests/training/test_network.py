@@ -11,7 +11,6 @@ from model.training.network import (
     Heads,
     RatingNetwork,
     UserEncoder,
-    compute_trust,
     join_inputs,
     solve_positive_definite,
     standardise,
@@ -211,7 +210,7 @@ def test_network_averages_heads_and_clips_when_there_is_no_encoder(
 
 
 def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) -> None:
-    """A quarter of the correction is added to the encoder's mean: the user has 1 rating, 1 / (1 + 3)."""
+    """The heads' correction is added to the encoder's mean."""
     encoder = UserEncoder.from_posterior(posterior)
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     with torch.no_grad():
@@ -222,28 +221,7 @@ def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) ->
     context = [torch.tensor([[3]]), torch.tensor([[4.0]]), torch.tensor([[1.0]])]
     asked = [torch.tensor([0]), torch.tensor([2])]
     mean = np.mean(predict_members(posterior, {2: 4.0}, 1))
-    assert network(torch.zeros(1, 1), *context, *asked)[0].item() == pytest.approx(mean + 0.25, abs=1e-4)
-
-
-def test_network_trusts_the_encoder_alone_when_history_is_empty(posterior: Posterior) -> None:
-    """Padding counts for nothing: without ratings the heads correct nothing."""
-    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
-    with torch.no_grad():
-        heads.biases[2].fill_(1.0)
-    encoder = UserEncoder.from_posterior(posterior)
-    network = RatingNetwork(
-        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=0.0, low=-100.0, high=100.0
-    )
-    context = [torch.tensor([[3, 1]]), torch.tensor([[4.0, 2.0]]), torch.zeros(1, 2)]
-    mean = np.mean(predict_members(posterior, {}, 1))
-    predicted, _, _ = network(torch.zeros(1, 1), *context, torch.tensor([0]), torch.tensor([2]))
-    assert predicted.item() == pytest.approx(mean, abs=1e-4)
-
-
-@pytest.mark.parametrize(("known", "trust"), [(0, 0.0), (1, 0.25), (3, 0.5), (97, 0.97)])
-def test_trust_grows_with_history_when_computed(known: int, trust: float) -> None:
-    """n / (n + 3)."""
-    assert compute_trust(torch.tensor([known])).tolist() == pytest.approx([trust])
+    assert network(torch.zeros(1, 1), *context, *asked)[0].item() == pytest.approx(mean + 1, abs=1e-4)
 
 
 def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posterior) -> None:

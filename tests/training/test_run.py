@@ -21,7 +21,7 @@ from model.store import read_history, write_history
 from model.table import Ratings
 from model.training import run
 from model.training.checkpoint import read_checkpoint
-from model.training.fit import fit_full
+from model.training.fit import encode_rows
 from model.training.run import (
     HELD_OUT,
     HISTORY,
@@ -171,7 +171,9 @@ def test_run_trains_on_everything_when_split_is_none(
     assert read_history(tmp_path / "run" / HISTORY).n_ratings == 1_200
 
 
-@pytest.mark.parametrize("stage", ["prepare_rows", "fit_seed", "fit_full", "write_history", "replace_folder"])
+@pytest.mark.parametrize(
+    "stage", ["prepare_rows", "encode_rows", "fit_network", "write_history", "replace_folder"]
+)
 def test_run_leaves_no_folder_and_resumes_when_interrupted(
     tiny_ratings: Ratings,
     run_path: Path,
@@ -211,7 +213,7 @@ def test_run_starts_afresh_when_configuration_differs_from_the_interrupted(
     tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Progress belongs to one configuration and one data set."""
-    monkeypatch.setattr(run, "fit_full", interrupt_once(fit_full))
+    monkeypatch.setattr(run, "encode_rows", interrupt_once(encode_rows))
     with pytest.raises(KeyboardInterrupt):
         train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
     train_run(tiny_ratings, change_training(seed=9), tmp_path / "run", say=told)
