@@ -1,6 +1,7 @@
 """How well somebody new is predicted from the few ratings that come with the request.
 
-python -m benchmarks.cold --data PATH                      a tenth of the users is never trained on
+python -m benchmarks.cold --data PATH                      five times another tenth of the users is new
+python -m benchmarks.cold --data PATH --draws 10           every user once
 python -m benchmarks.cold --data PATH --lengths 0,1,3      for data whose users have few ratings
 
 Of each user held out, the first ratings are given and later ones predicted, the same ones whatever the number
@@ -10,7 +11,7 @@ is: through the exported bundle's predictor, with the ratings in the request and
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ from model.table import Ratings
 from model.training.baselines import USER_REGULARISATION, predict_baselines
 
 PROG = "python -m benchmarks.cold"
-HELD_OUT_SHARE = 0.1
-"""Share of the users that are held out."""
+N_PARTS = 10
+"""Into how many parts the users are divided; a draw holds one of them out."""
 MOST_TARGETS = 50
 """Ratings predicted of one user, at most."""
 LENGTHS = (0, 1, 3, 5, 10, 20)
@@ -78,8 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(lambda: _run(arguments), prog=PROG)
 
 
-def hold_out_users(ratings: Ratings) -> tuple[Ratings, Ratings]:
-    """Divide by user: all ratings of nine tenths of the users, and all of the others'.
+def hold_out_users(ratings: Ratings, n_draws: int) -> Iterator[tuple[Ratings, Ratings]]:
+    """Divide by user, a few times: all ratings of nine tenths of the users, and all of the others'.
+
+    Args:
+        ratings: all ratings.
+        n_draws: how often; each time other users are held out.
+
+    Yields:
+        The training ratings and those of the users held out.
 
     Raises:
         DataError: if there are fewer than two users.
@@ -87,10 +95,10 @@ def hold_out_users(ratings: Ratings) -> tuple[Ratings, Ratings]:
     users = np.unique(ratings.user_ids)
     if len(users) < 2:
         raise DataError(f"there are {len(users)} users: expected 2 or more, to hold some out")
-    n_held_out = max(1, round(HELD_OUT_SHARE * len(users)))
-    chosen = np.random.default_rng(USERS_SEED).choice(users, n_held_out, replace=False)
-    held_out = np.isin(ratings.user_ids, chosen)
-    return ratings.take(~held_out), ratings.take(held_out)
+    shuffled = np.random.default_rng(USERS_SEED).permutation(users)
+    for part in np.array_split(shuffled, min(N_PARTS, len(users)))[:n_draws]:
+        held_out = np.isin(ratings.user_ids, part)
+        yield ratings.take(~held_out), ratings.take(held_out)
 
 
 def list_new_users(held_out: Ratings, longest: int) -> list[NewUser]:
@@ -173,46 +181,58 @@ def fold_in_biases(
     return np.concatenate(predicted)
 
 
-def measure_cold(ratings: Ratings, lengths: Sequence[int], *, model: BundledModel) -> dict[str, Any]:
-    """Train without some users and predict them.
+def measure_cold(
+    ratings: Ratings, lengths: Sequence[int], *, n_draws: int, build_model: Callable[[], BundledModel]
+) -> dict[str, Any]:
+    """Train without some users and predict them, a few times.
 
     Args:
         ratings: all ratings.
         lengths: how many ratings are given.
-        model: this project, not fitted yet.
+        n_draws: how often; each time other users are held out.
+        build_model: builds this project, not fitted yet.
 
     Returns:
-        The figures, ready for JSON.
+        The figures over the users of all draws, ready for JSON.
     """
-    train, held_out = hold_out_users(ratings)
-    users = list_new_users(held_out, max(lengths))
-    model.fit(train)
-    model.deploy()
-    predictor = Predictor(model.bundle)
-    # nobody held out has a rating in the history: biases are those of the movies alone
-    baselines = predict_baselines(build_history(train), hide_stars(held_out))
-    targets = np.concatenate([user.targets for user in users])
-    actual, scale = held_out.stars[targets], ratings.scale
-    lines = []
-    for length in tqdm(lengths, unit="length", disable=None):
-        folded = fold_in_biases(baselines["biases"], held_out.stars, users, length)
-        predicted = {
-            "movie_mean": baselines["movie_mean"][targets],
-            "biases": folded,
-            "full": predict_new(predictor, held_out, users, length),
-        }
-        lines.append({
-            "ratings_given": length,
-            "rmse": {
-                name: rmse(values.clip(scale.low, scale.high), actual) for name, values in predicted.items()
-            },
-        })
+    actual: list[NDArray[np.float32]] = []
+    predicted: dict[tuple[int, str], list[NDArray[np.float64]]] = {
+        (length, name): [] for length in lengths for name in LINES
+    }
+    n_held_out = n_predicted = 0
+    for train, held_out in tqdm(list(hold_out_users(ratings, n_draws)), unit="draw", disable=None):
+        users = list_new_users(held_out, max(lengths))
+        model = build_model()
+        model.fit(train)
+        model.deploy()
+        predictor = Predictor(model.bundle)
+        # nobody held out has a rating in the history: biases are those of the movies alone
+        baselines = predict_baselines(build_history(train), hide_stars(held_out))
+        targets = np.concatenate([user.targets for user in users])
+        actual.append(held_out.stars[targets])
+        for length in lengths:
+            folded = fold_in_biases(baselines["biases"], held_out.stars, users, length)
+            predicted[length, "movie_mean"].append(baselines["movie_mean"][targets])
+            predicted[length, "biases"].append(folded)
+            predicted[length, "full"].append(predict_new(predictor, held_out, users, length))
+        n_held_out += len(np.unique(held_out.user_ids))
+        n_predicted += len(users)
+    stars, scale = np.concatenate(actual), ratings.scale
     return {
-        "train_rows": len(train),
-        "users_held_out": len(np.unique(held_out.user_ids)),
-        "users_predicted": len(users),
-        "test_rows": len(targets),
-        "lengths": lines,
+        "draws": len(actual),
+        "users_held_out": n_held_out,
+        "users_predicted": n_predicted,
+        "test_rows": len(stars),
+        "lengths": [
+            {
+                "ratings_given": length,
+                "rmse": {
+                    name: rmse(np.concatenate(predicted[length, name]).clip(scale.low, scale.high), stars)
+                    for name in LINES
+                },
+            }
+            for length in lengths
+        ],
     }
 
 
@@ -220,7 +240,7 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
     """Lay a report out: a line for each number of ratings given."""
     title = (
         f"{report['data']}, RMSE for users never trained on: {report['test_rows']:,} ratings of "
-        f"{report['users_predicted']:,} users, {report['train_rows']:,} training rows of others"
+        f"{report['users_predicted']:,} users, held out in {report['draws']} draws"
     )
     rows = [
         [str(line["ratings_given"]), *(format_number(line["rmse"][name]) for name in LINES)]
@@ -232,12 +252,17 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
 def _run(arguments: argparse.Namespace) -> None:
     require_writable(arguments.json)
     require_writable(arguments.markdown)
-    model = BundledModel(default_config("full", seed=arguments.seed))
+    config = default_config("full", seed=arguments.seed)
     report = {
         "data": arguments.data.resolve().name,
         "seed": arguments.seed,
         **describe_machine(),
-        **measure_cold(read_ratings(arguments.data), arguments.lengths, model=model),
+        **measure_cold(
+            read_ratings(arguments.data),
+            arguments.lengths,
+            n_draws=arguments.draws,
+            build_model=lambda: BundledModel(config),
+        ),
     }
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
@@ -259,6 +284,14 @@ def _build_parser() -> Parser:
         type=_parse_lengths,
         default=list(LENGTHS),
         help=f"how many ratings come with the request (default: {','.join(map(str, LENGTHS))})",
+    )
+    parser.add_argument(
+        "--draws",
+        type=int,
+        choices=range(1, N_PARTS + 1),
+        metavar=f"1..{N_PARTS}",
+        default=5,
+        help="tenths of the users to hold out, one after the other (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the model (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")

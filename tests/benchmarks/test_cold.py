@@ -39,19 +39,30 @@ class Recorder:
 
 
 def test_hold_out_users_shares_no_user_when_divided(tiny_ratings: Ratings) -> None:
-    """A tenth of the users goes with all of their ratings, the same ones every time."""
-    train, held_out = hold_out_users(tiny_ratings)
-    users = np.unique(held_out.user_ids)
-    assert len(users) == round(len(np.unique(tiny_ratings.user_ids)) / 10)
-    assert np.intersect1d(users, train.user_ids).tolist() == []
-    assert len(train) + len(held_out) == len(tiny_ratings)
-    assert np.unique(hold_out_users(tiny_ratings)[1].user_ids).tolist() == users.tolist()
+    """A tenth of the users goes with all of their ratings, each time another one; ten times are everybody."""
+    everybody = np.unique(tiny_ratings.user_ids).tolist()
+    seen: list[int] = []
+    for train, held_out in hold_out_users(tiny_ratings, 10):
+        users = np.unique(held_out.user_ids)
+        assert len(everybody) // 10 <= len(users) <= len(everybody) // 10 + 1
+        assert np.intersect1d(users, train.user_ids).tolist() == []
+        assert len(train) + len(held_out) == len(tiny_ratings)
+        seen += users.tolist()
+    assert sorted(seen) == everybody
+
+
+def test_hold_out_users_draws_the_same_when_asked_again(tiny_ratings: Ratings) -> None:
+    """Two draws are the first two of any number of draws."""
+    several = [np.unique(held_out.user_ids).tolist() for _, held_out in hold_out_users(tiny_ratings, 4)]
+    assert [
+        np.unique(held_out.user_ids).tolist() for _, held_out in hold_out_users(tiny_ratings, 2)
+    ] == several[:2]
 
 
 def test_hold_out_users_refuses_when_there_is_one() -> None:
     """Somebody has to be left to train on."""
     with pytest.raises(DataError, match="1 users: expected 2 or more"):
-        hold_out_users(make_ratings([Rated(1, 1, 3), Rated(1, 2, 3)]))
+        next(hold_out_users(make_ratings([Rated(1, 1, 3), Rated(1, 2, 3)]), 1))
 
 
 def test_list_new_users_gives_the_first_and_asks_the_later_when_ordered_by_time() -> None:
@@ -97,12 +108,14 @@ def test_predict_new_puts_only_the_first_ratings_in_the_request_when_asking() ->
 
 def test_measure_cold_scores_the_same_rows_when_lengths_differ(tiny_ratings: Ratings) -> None:
     """Movie means do not depend on the ratings given, so that equal rows give an equal line."""
-    model = BundledModel(change_training(split="none"))
-    report = measure_cold(tiny_ratings, [0, 2, 5], model=model)
+    config = change_training(split="none")
+    report = measure_cold(tiny_ratings, [0, 2, 5], n_draws=2, build_model=lambda: BundledModel(config))
     assert [line["ratings_given"] for line in report["lengths"]] == [0, 2, 5]
     assert len({line["rmse"]["movie_mean"] for line in report["lengths"]}) == 1
     assert len({line["rmse"]["full"] for line in report["lengths"]}) == 3
-    counts = np.unique(hold_out_users(tiny_ratings)[1].user_ids, return_counts=True)[1]
+    users = np.concatenate([held_out.user_ids for _, held_out in hold_out_users(tiny_ratings, 2)])
+    counts = np.unique(users, return_counts=True)[1]
+    assert report["draws"] == 2
     assert report["users_held_out"] == len(counts)
     assert report["users_predicted"] == np.count_nonzero(counts > 5)
     assert report["test_rows"] == np.minimum(counts[counts > 5] - 5, MOST_TARGETS).sum()
