@@ -128,7 +128,7 @@ def build_synthetic(config: SyntheticConfig) -> tuple[Ratings, SyntheticTruth]:
     """
     rng = np.random.default_rng(config.seed)
     user_ids = np.sort(rng.choice(LAST_USER_ID, config.n_users, replace=False)) + 1
-    movies = _draw_movies(rng, config.n_movies)
+    movies = draw_movies(rng, config.n_movies)
     rows = _draw_rows(rng, config, movies.release_years)
     signal = _compute_signal(rng, rows, config.n_users, movies.release_years)
     noise = NOISE_SPREAD * rng.standard_normal(config.n_ratings)
@@ -162,7 +162,7 @@ def compute_star_moments(signal: NDArray[np.float64]) -> tuple[NDArray[np.float3
     return mean.astype(np.float32), (mean_square - mean**2).astype(np.float32)
 
 
-def _draw_movies(rng: np.random.Generator, n_movies: int) -> Movies:
+def draw_movies(rng: np.random.Generator, n_movies: int) -> Movies:
     """Draw a catalogue: most movies recent, about one in a hundred without a year."""
     years = np.floor(LAST_YEAR + 1 - rng.gamma(1.5, 9.0, n_movies)).clip(FIRST_YEAR, LAST_YEAR)
     years[rng.choice(n_movies, max(1, n_movies // 100), replace=False)] = NO_YEAR
@@ -175,8 +175,8 @@ def _draw_movies(rng: np.random.Generator, n_movies: int) -> Movies:
 
 def _draw_rows(rng: np.random.Generator, config: SyntheticConfig, release_years: NDArray[np.int16]) -> _Rows:
     """Draw pairs of user and movie, each with a day while the user is there and the movie is out."""
-    released = _first_days(release_years)
-    joined, left = _draw_memberships(rng, config.n_users)
+    released = first_days(release_years)
+    joined, left = draw_memberships(rng, config.n_users)
     popularity = rng.standard_normal(config.n_movies)
     users, places = _draw_pairs(rng, config, popularity, out_in_time=released <= left[:, None])
     begins = np.maximum(joined[users], released[places])
@@ -185,13 +185,13 @@ def _draw_rows(rng: np.random.Generator, config: SyntheticConfig, release_years:
     return _Rows(users=users[order], places=places[order], days=days[order], popularity=popularity)
 
 
-def _first_days(release_years: NDArray[np.int16]) -> NDArray[np.int64]:
+def first_days(release_years: NDArray[np.int16]) -> NDArray[np.int64]:
     """The first day on which each movie can be rated, (n_movies,): not before the year of its release."""
     starts = (release_years.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[D]")
     return np.where(release_years == NO_YEAR, FIRST_DAY, np.maximum(starts.astype(np.int64), FIRST_DAY))
 
 
-def _draw_memberships(
+def draw_memberships(
     rng: np.random.Generator, n_users: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw the days between which each user rates, (n_users,) each: ever more join, and most stay long."""

@@ -60,7 +60,7 @@ def write_synthetic(folder: Path, config: SyntheticConfig) -> SyntheticTruth:
         staged.mkdir()
         (staged / RATINGS_FILE).write_text("".join(_rating_lines(ratings)), encoding="ascii", newline="\n")
         (staged / TITLES_FILE).write_text(
-            "".join(_title_lines(ratings.movies)), encoding="latin-1", newline="\n"
+            "".join(format_titles(ratings.movies)), encoding="latin-1", newline="\n"
         )
         _write_truth(staged / TRUTH_FILE, truth)
         if folder.exists():
@@ -160,7 +160,7 @@ def _rating_lines(ratings: Ratings) -> Iterator[str]:
         yield f"{user_id},{stars},{dates[day]}\n"
 
 
-def _title_lines(movies: Movies) -> Iterator[str]:
+def format_titles(movies: Movies) -> Iterator[str]:
     """Write the Prize's lines.
 
     Yields:

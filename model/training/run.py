@@ -88,7 +88,7 @@ def train_run(
     work.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     try:
-        networks = _fit(history, config, work, say)
+        networks = _fit(history, config, work, say, compare=len(split.test) > 0)
     except RatingModelError:
         # trying again would fail again: there is nothing to resume
         shutil.rmtree(work)
@@ -147,11 +147,16 @@ def fingerprint_ratings(ratings: Ratings) -> str:
     return digest.hexdigest()
 
 
-def _fit(history: History, config: RunConfig, work: Path, say: Say) -> dict[str, TrainedNetwork]:
+def _fit(
+    history: History, config: RunConfig, work: Path, say: Say, *, compare: bool
+) -> dict[str, TrainedNetwork]:
+    """Train the network asked for and, to compare it with, the one of the seed features."""
     prepared = prepare_rows(history, config)
     say(f"features of {len(prepared.rows.stars):,} held-out rows computed")
-    names = feature_names("seed")
-    networks = {"seed": fit_network(history, prepared, config, work / "seed", names=names)}
+    networks = {}
+    if config.training.features == "seed" or compare:
+        names = feature_names("seed")
+        networks["seed"] = fit_network(history, prepared, config, work / "seed", names=names)
     if config.training.features == "full":
         encoded = encode_rows(history, prepared, config, work)
         names = feature_names("full")

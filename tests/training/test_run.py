@@ -7,6 +7,7 @@ import shutil
 from collections import UserList
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,15 @@ from builders import Rated, make_ratings
 from tiny_run import TINY_CONFIG, TINY_DATA, change_training, list_folder
 
 from model.errors import ArtifactError, ConfigError, DataError
+from model.features import FULL_FEATURES
 from model.formats.pairs import Pairs
 from model.generation import build_synthetic
 from model.ratings import read_ratings
 from model.store import read_history, write_history
 from model.table import Ratings
 from model.training import run
-from model.training.checkpoint import read_checkpoint
-from model.training.fit import encode_rows
+from model.training.checkpoint import TrainedNetwork, read_checkpoint
+from model.training.fit import encode_rows, fit_network
 from model.training.run import (
     HELD_OUT,
     HISTORY,
@@ -162,11 +164,19 @@ def test_run_has_no_full_line_when_features_are_seed(
 
 
 def test_run_trains_on_everything_when_split_is_none(
-    tiny_ratings: Ratings, tmp_path: Path, told: Told
+    tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nothing to measure on, and no RMSE is claimed."""
+    """There is nothing to measure on: no RMSE is claimed and no other network trained to compare with."""
+    fitted: list[tuple[str, ...]] = []
+
+    def watch(*arguments: Any, names: tuple[str, ...], **settings: Any) -> TrainedNetwork:
+        fitted.append(names)
+        return fit_network(*arguments, names=names, **settings)
+
+    monkeypatch.setattr(run, "fit_network", watch)
     metrics = train_run(tiny_ratings, change_training(split="none"), tmp_path / "run", say=told)
     assert "rmse" not in metrics
+    assert fitted == [FULL_FEATURES]
     assert (metrics["train_rows"], metrics["test_rows"]) == (1_200, 0)
     assert read_history(tmp_path / "run" / HISTORY).n_ratings == 1_200
 
