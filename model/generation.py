@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from model.dates import Days, parse_day
 from model.errors import ConfigError
 from model.made_up_titles import build_titles
-from model.table import NO_YEAR, WHOLE_STARS, Movies, Ratings
+from model.table import NO_YEAR, WHOLE_STARS, Ids, Movies, Ratings
 
 FIRST_DAY, LAST_DAY = parse_day("1998-10-01"), parse_day("2005-12-31")
 """The days of the Prize's ratings."""
@@ -93,9 +93,9 @@ class SyntheticConfig:
 class SyntheticTruth:
     """What is known about each rating before its noise is drawn; in the order of the rows."""
 
-    user_ids: NDArray[np.int64]
+    user_ids: Ids
     """(n,) ids."""
-    movie_ids: NDArray[np.int64]
+    movie_ids: Ids
     """(n,) ids."""
     expected_ratings: NDArray[np.float32]
     """(n,) stars: the mean of the rating given its signal, which is the best prediction there is."""

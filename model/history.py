@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.dates import LAST_DAY, Days
 from model.errors import DataError
-from model.table import HALF_STAR, NO_YEAR, Ratings, RatingScale
+from model.table import HALF_STAR, NO_YEAR, Ids, Ratings, RatingScale
 
 MovieIndexes = NDArray[np.int32]
 """Dense rows of the catalogue; `UNKNOWN` where the movie is not in it."""
@@ -30,7 +30,11 @@ N_CODES = 11
 """Codes 0 to 10: nothing to five stars."""
 
 ERA_NAMES = ("before 1970", "1970-1989", "1990 and later")
+_ROWS_AT_ONCE = 1 << 22
+"""Rows counted at once: of a hundred million, wider copies would not fit."""
 _ERA_STARTS = (1970, 1990)
+_MOST_TABLED = 1 << 26
+"""Ids up to this one are numbered through a table of as many entries."""
 NO_ERA = -1
 """The era of a movie without a release year."""
 
@@ -115,11 +119,11 @@ class History:
         """(n_movies,) positions in `ERA_NAMES`; `NO_ERA` where there is no year."""
         return compute_eras(self.release_years)
 
-    def find_users(self, user_ids: NDArray[np.int64]) -> UserIndexes:
+    def find_users(self, user_ids: Ids) -> UserIndexes:
         """Look up users: (n,) ids to (n,) indexes, `UNKNOWN` where the history does not hold the user."""
         return _find(self.user_ids, user_ids)
 
-    def find_movies(self, movie_ids: NDArray[np.int64]) -> MovieIndexes:
+    def find_movies(self, movie_ids: Ids) -> MovieIndexes:
         """Look up movies: (n,) ids to (n,) indexes, `UNKNOWN` where the catalogue does not list the movie."""
         return _find(self.movie_ids, movie_ids)
 
@@ -161,16 +165,18 @@ def build_history(ratings: Ratings) -> History:
     Raises:
         DataError: if a rated movie is missing from the catalogue.
     """
-    user_ids, inverse = np.unique(ratings.user_ids, return_inverse=True)
-    users: UserIndexes = inverse.astype(np.int32)
+    user_ids, users = number_ids(ratings.user_ids)
     movie_ids = ratings.movies.movie_ids
-    movies = _find(movie_ids, ratings.movie_ids)
-    if np.any(movies == UNKNOWN):
-        missing = ratings.movie_ids[movies == UNKNOWN][0]
-        raise DataError(f"movie {missing} has ratings but is not in the catalogue")
+    rated_ids, movies = number_ids(ratings.movie_ids)
+    places = _find(movie_ids, rated_ids)
+    if np.any(places == UNKNOWN):
+        raise DataError(f"movie {rated_ids[places == UNKNOWN][0]} has ratings but is not in the catalogue")
+    movies = places[movies]
     codes = encode_stars(ratings.stars)
-    by_user = np.argsort(users, kind="stable")
-    by_movie = np.argsort(movies, kind="stable")
+    by_movie = order_stably(movies, len(movie_ids))
+    of_movies = (users[by_movie], codes[by_movie], ratings.days[by_movie])
+    del by_movie
+    by_user = order_stably(users, len(user_ids))
     return History(
         user_ids=user_ids,
         movie_ids=movie_ids,
@@ -181,20 +187,64 @@ def build_history(ratings: Ratings) -> History:
         user_codes=codes[by_user],
         user_days=ratings.days[by_user],
         movie_offsets=_offsets(movies, len(movie_ids)),
-        movie_users=users[by_movie],
-        movie_codes=codes[by_movie],
-        movie_days=ratings.days[by_movie],
+        movie_users=of_movies[0],
+        movie_codes=of_movies[1],
+        movie_days=of_movies[2],
         movie_histogram=count_codes(movies, codes, len(movie_ids)),
     )
 
 
 def count_codes(movies: MovieIndexes, codes: Codes, n_movies: int) -> NDArray[np.int64]:
     """Count how often each movie got each code: (n,) rows to (n_movies, N_CODES)."""
-    flat = np.bincount(movies.astype(np.int64) * N_CODES + codes, minlength=n_movies * N_CODES)
-    return flat.reshape(n_movies, N_CODES)
+    histogram = np.zeros(n_movies * N_CODES, dtype=np.int64)
+    for start in range(0, len(movies), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        histogram += np.bincount(
+            movies[rows].astype(np.int64) * N_CODES + codes[rows], minlength=len(histogram)
+        )
+    return histogram.reshape(n_movies, N_CODES)
 
 
-def _find(sorted_ids: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int32]:
+def number_ids(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Number the different ids in ascending order, from 0.
+
+    Args:
+        ids: (n,) ids, 1 or more.
+
+    Returns:
+        The different ids, ascending; and (n,) the number of each.
+    """
+    largest = int(ids.max(initial=0))
+    if largest > _MOST_TABLED:
+        different, numbers = np.unique(ids, return_inverse=True)
+        return different.astype(np.int64, copy=False), numbers.astype(np.int32)
+    # a table by id takes a tenth of the time that sorting takes
+    occurs = np.zeros(largest + 1, dtype=np.bool_)
+    occurs[ids] = True
+    table = np.cumsum(occurs, dtype=np.int32) - 1
+    return np.flatnonzero(occurs), table[ids]
+
+
+def order_stably(groups: NDArray[np.int32], n_groups: int) -> NDArray[np.uint32] | NDArray[np.int64]:
+    """The stable order of rows by group, (n,) row numbers.
+
+    NumPy sorts 16-bit numbers by radix, in time linear in their number: larger ones are sorted by their lower
+    half first. Row numbers are kept in 32 bits.
+
+    Args:
+        groups: (n,) 0 to n_groups - 1.
+        n_groups: how many.
+    """
+    if len(groups) > np.iinfo(np.uint32).max:
+        return np.argsort(groups, kind="stable")
+    order = np.argsort(groups.astype(np.uint16), kind="stable").astype(np.uint32)
+    if n_groups <= 1 << 16:
+        return order
+    upper = (groups >> 16).astype(np.uint16)[order]
+    return order[np.argsort(upper, kind="stable")]
+
+
+def _find(sorted_ids: NDArray[np.int64], ids: Ids) -> NDArray[np.int32]:
     places = np.searchsorted(sorted_ids, ids)
     if len(sorted_ids) == 0:
         return np.full(len(ids), UNKNOWN, dtype=np.int32)

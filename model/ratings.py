@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from model.dates import format_day
 from model.errors import DataError
-from model.formats.blocks import Ids
 from model.formats.choice import choose_movie_file, choose_rating_files
 from model.formats.layout import Column
 from model.formats.lines import MAX_ID
 from model.formats.movies import build_catalogue, read_movie_facts
 from model.formats.rows import read_rows
 from model.formats.source import open_source
-from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ratings
+from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ids, Ratings
 
 SAMPLE_COLUMNS = ("customer_id", "rating", "rating_date", "movie_id", "release_year", "title")
 """The columns of the sample CSV."""
@@ -49,12 +48,15 @@ def read_ratings(path: Path) -> Ratings:
     if not len(rows.user_ids) or rows.half_stars is None or rows.days is None:
         raise DataError(f"{path}: no ratings in it; expected lines {files.layout.form}")
     order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
-    superseded = find_superseded(rows.user_ids[order], rows.movie_ids[order])
-    order = np.delete(order, superseded)
+    user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
+    superseded = find_superseded(user_ids, movie_ids)
+    if len(superseded):
+        order = np.delete(order, superseded)
+        user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
     half_stars = rows.half_stars[order]
     return Ratings(
-        user_ids=rows.user_ids[order].astype(np.int64, copy=False),
-        movie_ids=rows.movie_ids[order].astype(np.int64, copy=False),
+        user_ids=user_ids,
+        movie_ids=movie_ids,
         stars=half_stars * np.float32(HALF_STAR),
         days=rows.days[order],
         movies=build_catalogue(facts),

@@ -19,7 +19,7 @@ from model.cli import Parser, parse_day_flag, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
 from model.ratings import read_ratings, write_sample_csv
-from model.table import Movies, Ratings
+from model.table import Ids, Movies, Ratings
 
 PROG = "python -m model.sampling"
 
@@ -179,7 +179,7 @@ def _check_at_least(lowest: int, number: int, name: str) -> None:
         raise ConfigError(f"{name} is {number}: expected {lowest} or more")
 
 
-def _has_at_least(ids: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
+def _has_at_least(ids: Ids, n: int) -> NDArray[np.bool_]:
     """Mark the rows whose id occurs at least n times, (n_rows,)."""
     _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
     return (counts >= n)[inverse]
@@ -211,7 +211,7 @@ def _describe_span(ratings: Ratings) -> str:
     return f"the {len(ratings)} ratings given run from {first_day} to {last_day}"
 
 
-def _count(ids: NDArray[np.int64]) -> int:
+def _count(ids: Ids) -> int:
     return len(np.unique(ids))
 
 

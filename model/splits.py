@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.dates import format_day, parse_day
 from model.errors import ConfigError, DataError
-from model.table import Ratings
+from model.table import Ids, Ratings
 
 TRAIN_SHARE = 0.9
 """`latest` tests on the rows whose percentile rank among their user's ratings is above this."""
@@ -117,7 +117,7 @@ def apply_split(ratings: Ratings, spec: SplitSpec, *, seed: int) -> Split:
     return _divide(ratings, in_test, name=f"split {spec}", may_test_nothing=spec.method is SplitMethod.NONE)
 
 
-def split_off_pairs(ratings: Ratings, user_ids: NDArray[np.int64], movie_ids: NDArray[np.int64]) -> Split:
+def split_off_pairs(ratings: Ratings, user_ids: Ids, movie_ids: Ids) -> Split:
     """Test on the ratings of listed pairs, as the Prize's probe.txt asks: its rows lie in the training files.
 
     Args:
@@ -143,11 +143,11 @@ def split_off_pairs(ratings: Ratings, user_ids: NDArray[np.int64], movie_ids: ND
 
 
 def find_pairs(
-    user_ids: NDArray[np.int64],
-    movie_ids: NDArray[np.int64],
+    user_ids: Ids,
+    movie_ids: Ids,
     *,
-    among_user_ids: NDArray[np.int64],
-    among_movie_ids: NDArray[np.int64],
+    among_user_ids: Ids,
+    among_movie_ids: Ids,
 ) -> NDArray[np.int64]:
     """Find pairs of user and movie in a table that has each pair at most once.
 
@@ -164,7 +164,7 @@ def find_pairs(
         return np.full(len(user_ids), -1)
     users, movies = np.unique(among_user_ids), np.unique(among_movie_ids)
 
-    def compute_keys(of_users: NDArray[np.int64], of_movies: NDArray[np.int64]) -> NDArray[np.int64]:
+    def compute_keys(of_users: Ids, of_movies: Ids) -> NDArray[np.int64]:
         # Dense numbers first: the product of two raw ids may not fit an int64.
         return np.searchsorted(users, of_users) * (len(movies) + 1) + np.searchsorted(movies, of_movies)
 

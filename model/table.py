@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from model.dates import Days
 from model.errors import DataError
 
+Ids = NDArray[np.int64 | np.int32]
+"""A data set's ids of users or movies; in half the bytes where they fit."""
+
 HALF_STAR = 0.5
 """Ratings are stored as whole numbers of half stars, in one byte."""
 
@@ -69,9 +72,9 @@ class Ratings:
     source. Each pair of user and movie occurs once.
     """
 
-    user_ids: NDArray[np.int64]
+    user_ids: Ids
     """(n,) the data set's ids."""
-    movie_ids: NDArray[np.int64]
+    movie_ids: Ids
     """(n,) the data set's ids; all of them are in `movies`."""
     stars: NDArray[np.float32]
     """(n,) ratings, stars on `scale`."""

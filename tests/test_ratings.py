@@ -71,7 +71,7 @@ def test_ratings_are_read_when_the_prize_is_packed_any_way(
     assert ratings.scale == WHOLE_STARS
     assert ratings.n_duplicates == 1
     dtypes = [c.dtype for c in (ratings.user_ids, ratings.movie_ids, ratings.stars, ratings.days)]
-    assert dtypes == ["int64", "int64", "float32", "int16"]
+    assert dtypes == ["int32", "int32", "float32", "int16"]
 
 
 def test_ratings_are_ordered_by_time_of_day_when_the_source_has_it(tmp_path: Path) -> None:

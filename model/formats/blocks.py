@@ -21,10 +21,7 @@ from model.formats.digits import (
 )
 from model.formats.layout import Column, Layout
 from model.formats.lines import FIRST_TIME, LAST_TIME, split_quoted
-from model.table import NO_YEAR
-
-Ids = NDArray[np.int64] | NDArray[np.int32]
-"""Ids of users or movies."""
+from model.table import NO_YEAR, Ids
 
 MovieFacts = dict[int, tuple[str, int]]
 """Title and release year by movie id; '' and `NO_YEAR` where the source gives none."""

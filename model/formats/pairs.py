@@ -12,16 +12,16 @@ from model.formats.choice import choose_rating_files
 from model.formats.layout import Column
 from model.formats.rows import read_rows
 from model.formats.source import open_source
-from model.table import HALF_STAR
+from model.table import HALF_STAR, Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
     """Pairs of user and movie, in the order of the source, repeated ones included."""
 
-    user_ids: NDArray[np.int64]
+    user_ids: Ids
     """(n,) the data set's ids."""
-    movie_ids: NDArray[np.int64]
+    movie_ids: Ids
     """(n,) the data set's ids."""
     days: Days | None
     """(n,) days since 1970-01-01; None where the source gives none."""

@@ -1,15 +1,17 @@
 """Reading the rows of rating files in blocks of bounded size: fast where they are plain, else strictly."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.dates import SECONDS_PER_DAY, parse_day
 from model.errors import DataError
-from model.formats.blocks import Ids, MovieFacts, Rows, parse_block
+from model.formats.blocks import MovieFacts, Rows, parse_block
 from model.formats.layout import Column, Layout
 from model.formats.lines import (
     BYTE_ORDER_MARK,
@@ -22,14 +24,14 @@ from model.formats.lines import (
     split_line,
 )
 from model.formats.source import Member
-from model.table import NO_YEAR
+from model.table import NO_YEAR, Ids
 
 BLOCK_BYTES = 8 << 20
 """How much is read at a time, bytes."""
 
 _MAX_LINE_BYTES = 1 << 20
-
-_Number = TypeVar("_Number", bound=np.generic)
+_N_THREADS = 2
+_COLUMNS = ("user_ids", "movie_ids", "half_stars", "days", "times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +56,62 @@ def read_rows(members: Iterable[Member], layout: Layout, *, block_bytes: int = B
     Returns:
         The rows of all files, one after the other. A line of another form is a DataError that names it.
     """
-    parts: list[Rows] = []
+    collected = _Collected()
     movie = 0
-    for batch in _batches(members, layout, block_bytes):
-        parsed = None
-        # Joined, a file that starts without a `movie:` line would silently continue the one before it.
-        if not layout.is_grouped or all(_is_heading(p) for p in batch if p.first_line == 1):
-            parsed = parse_block(b"".join(piece.text for piece in batch), layout, movie)
-        if parsed is not None:
-            rows, movie = parsed
-            parts.append(_pack(rows))
-            continue
-        for piece in batch:
-            rows, movie = _parse_strictly(piece, layout, 0 if piece.first_line == 1 else movie)
-            parts.append(_pack(rows))
-    return _concatenate(parts)
+    # NumPy lets go of the interpreter's lock, so that threads parse side by side
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        for batch, started_with, parsed in _parse_ahead(pool, _batches(members, layout, block_bytes), layout):
+            found = parsed.result()
+            if found is not None and layout.is_grouped and started_with != movie:
+                found = _parse_batch(batch, layout, movie)
+            if found is not None:
+                rows, movie = found
+                collected.add(rows)
+                continue
+            for piece in batch:
+                rows, movie = _parse_strictly(piece, layout, 0 if piece.first_line == 1 else movie)
+                collected.add(rows)
+    return collected.build()
+
+
+_Batch = list[_Piece]
+_Parsed = tuple[Rows, int] | None
+
+
+def _parse_ahead(
+    pool: ThreadPoolExecutor, batches: Iterator[_Batch], layout: Layout
+) -> Iterator[tuple[_Batch, int, "Future[_Parsed]"]]:
+    """Parse the next batches while one is being collected.
+
+    Yields:
+        Batches in order, the movie each was thought to start with, and what comes of it.
+    """
+    waiting: deque[tuple[_Batch, int, Future[_Parsed]]] = deque()
+    movie = 0
+    for batch in batches:
+        waiting.append((batch, movie, pool.submit(_parse_batch, batch, layout, movie)))
+        movie = _find_last_heading(batch) or movie
+        if len(waiting) > _N_THREADS:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _parse_batch(batch: _Batch, layout: Layout, movie: int) -> _Parsed:
+    """Parse pieces together; None where they are not plain."""
+    # Joined, a file that starts without a `movie:` line would silently continue the one before it.
+    if layout.is_grouped and not all(_is_heading(piece) for piece in batch if piece.first_line == 1):
+        return None
+    return parse_block(b"".join(piece.text for piece in batch), layout, movie)
+
+
+def _find_last_heading(batch: _Batch) -> int:
+    """The movie of the last line of a batch that looks like `movie:`; 0 for none."""
+    for piece in reversed(batch):
+        end = piece.text.rfind(b":")
+        digits = piece.text[piece.text.rfind(b"\n", 0, end) + 1 : end]
+        if end >= 0 and digits.isdigit():
+            return int(digits)
+    return 0
 
 
 def _is_heading(piece: _Piece) -> bool:
@@ -204,24 +247,32 @@ def _pack_ids(ids: Ids) -> Ids:
     return ids.astype(np.int32) if ids.max(initial=0) <= np.iinfo(np.int32).max else ids
 
 
-def _concatenate(parts: list[Rows]) -> Rows:
-    if not parts:
+class _Collected:
+    """Rows of one block after the other."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[NDArray[Any] | None]] = {name: [] for name in _COLUMNS}
+        self._movies: MovieFacts = {}
+
+    def add(self, rows: Rows) -> None:
+        """Append the rows of the next block."""
+        packed = _pack(rows)
+        for name, parts in self._columns.items():
+            parts.append(getattr(packed, name))
+        for movie, facts in rows.movies.items():
+            self._movies.setdefault(movie, facts)  # the first row of a movie counts
+
+    def build(self) -> Rows:
+        """Join the blocks, a column at a time: of a hundred million rows no two columns are held twice."""
+        columns = {name: _concatenate(self._columns.pop(name)) for name in _COLUMNS}
         nothing = np.array([], dtype=np.int64)
-        return Rows(user_ids=nothing, movie_ids=nothing)
-    movies: MovieFacts = {}
-    for part in reversed(parts):
-        movies |= part.movies  # the first row of a movie counts
-    return Rows(
-        user_ids=np.concatenate([part.user_ids for part in parts]),
-        movie_ids=np.concatenate([part.movie_ids for part in parts]),
-        half_stars=_concatenate_column([part.half_stars for part in parts]),
-        days=_concatenate_column([part.days for part in parts]),
-        times=_concatenate_column([part.times for part in parts]),
-        movies=movies,
-    )
+        ids = {
+            name: nothing if columns[name] is None else columns[name] for name in ("user_ids", "movie_ids")
+        }
+        return Rows(**{**columns, **ids}, movies=self._movies)  # type: ignore[arg-type]
 
 
-def _concatenate_column(columns: list[NDArray[_Number] | None]) -> NDArray[_Number] | None:
+def _concatenate(parts: list[NDArray[Any] | None]) -> NDArray[Any] | None:
     """Join a column; it is None in all parts or in none, because they are of one layout."""
-    given = [column for column in columns if column is not None]
+    given = [part for part in parts if part is not None]
     return np.concatenate(given) if given else None

@@ -17,6 +17,7 @@ from model.views import Contexts, Queries, Views, build_views
 
 NEW_SHARE = 0.2
 """Share of the shortened contexts that are emptied, beside those whose drawn length is zero."""
+_ROWS_AT_ONCE = 1 << 20
 NEXT_RATINGS = 50
 """How many of a user's next ratings a shortened context is asked for, beside as many as it keeps: the
 heaviest raters would outweigh everybody else where little is known."""
@@ -48,14 +49,24 @@ def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed
         movies: (n,) movie indexes.
         n_folds: how many folds; at most 127.
         seed: another seed gives another division.
-
-    Source: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) as a hash of the pair.
     """
-    key = (users.astype(np.uint64) << np.uint64(32)) + movies.astype(np.uint64)
-    key += np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((key ^ (key >> np.uint64(31))) % np.uint64(n_folds)).astype(np.int8)
+    folds = np.empty(len(users), dtype=np.int8)
+    for start in range(0, len(users), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        key = (users[rows].astype(np.uint64) << np.uint64(32)) + movies[rows].astype(np.uint64)
+        key += np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        folds[rows] = mix_bits(key) % np.uint64(n_folds)
+    return folds
+
+
+def mix_bits(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Turn numbers into others that look random, each into another.
+
+    Source: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    """
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
 
 
 def build_fold_rows(

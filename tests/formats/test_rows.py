@@ -105,6 +105,18 @@ def test_rows_carry_titles_when_the_sample_csv_is_given(block_bytes: int) -> Non
     assert rows.user_ids.tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("guess", [0, 99])
+def test_rows_keep_their_movie_when_the_guess_for_the_next_block_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, guess: int
+) -> None:
+    """Blocks are parsed ahead with the movie they seem to start with; what counts is the one they do."""
+    text = b"5:\n" + b"".join(b"%d,3,2005-01-02\n" % user for user in range(1, 400))
+    monkeypatch.setattr("model.formats.rows._find_last_heading", lambda _batch: guess)
+    rows = read(PRIZE_RATINGS, text, block_bytes=256)
+    assert set(rows.movie_ids.tolist()) == {5}
+    assert rows.user_ids.tolist() == list(range(1, 400))
+
+
 def test_rows_ignore_columns_when_they_are_not_known() -> None:
     """An index column and a comment, even a quoted one, are ignored."""
     text = (

@@ -305,7 +305,7 @@ def test_newest_run_is_the_one_written_last_when_there_are_several(run_path: Pat
 
 
 def test_fingerprint_tells_ratings_apart_when_one_differs() -> None:
-    """It depends on every column and not on the order within a day."""
+    """It depends on every column and not on the order."""
     rows = [Rated(1, 10, 4, 100), Rated(2, 10, 3, 100), Rated(2, 20, 5, 101)]
     same = fingerprint_ratings(make_ratings(rows))
     assert fingerprint_ratings(make_ratings([rows[1], rows[0], rows[2]])) == same
