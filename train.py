@@ -10,16 +10,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.cache import read_ratings_once
 from model.cli import Parser, run_command
 from model.config import add_config_flags, read_config_flags
 from model.formats.pairs import read_pairs
-from model.ratings import read_ratings
 from model.synthetic import SyntheticConfig, read_truth, write_synthetic
 from model.training.evaluation import format_table
 from model.training.run import train_run
 
 BUILT_IN = Path("artifacts/built-in-data")
 RUNS = Path("artifacts/runs")
+CACHE = Path("artifacts/cache")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="train.py", description=__doc__ or "")
     parser.add_argument(
         "--data", type=Path, help="ratings: a file, folder or archive (default: the built-in data)"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=CACHE,
+        help="where data sets of 5 million ratings or more are kept as arrays (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, help=f"the run folder (default: a new one in {RUNS})")
     parser.add_argument(
@@ -48,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             data = BUILT_IN
             say(f"writing the built-in data to {data}")
             write_synthetic(data, SyntheticConfig())
-        ratings = read_ratings(data)
+        ratings = read_ratings_once(data, flags.cache, say=say)
         if ratings.n_duplicates:
             say(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
         pairs = None if flags.test_pairs is None else read_pairs(flags.test_pairs)

@@ -1,31 +1,36 @@
 """The served artefact: a folder with the ONNX network, the history and a manifest that vouches for them.
 
-Written to a temporary folder and renamed, so that it is there whole or not at all; every file is checked
-against the manifest's SHA-256 when it is loaded.
+Written to a temporary folder and renamed, so that it is there whole or not at all. Every file is checked
+against the manifest when it is loaded: small ones by the SHA-256 of every byte, large ones by samples, so
+that loading takes as long at any size; `python -m model.bundle` reads every byte.
 """
 
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.checksums import LARGE_FILE, hash_file, hash_samples
+from model.cli import Parser, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.history import History
 from model.store import read_history, read_movies
 from model.table import Movies
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
 HISTORY = "history"
 
 REQUIRED_KEYS = frozenset({
     "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale",
-    "training_config", "metrics", "library_versions", "self_test", "files", "digest",
+    "training_config", "metrics", "library_versions", "self_test", "files", "samples", "digest",
 })  # fmt: skip
 """What every manifest holds."""
 
@@ -45,11 +50,12 @@ class Bundle:
         return self.path / NETWORK
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
     """Verify a bundle and map its arrays.
 
     Args:
         path: the bundle's folder.
+        every_byte: whether to read large files whole too.
 
     Raises:
         ArtifactMissingError: if the folder, the manifest or a file it lists is missing.
@@ -60,7 +66,9 @@ def load_bundle(path: Path) -> Bundle:
     for name, digest in sorted(manifest["files"].items()):
         if name not in present:
             raise ArtifactMissingError(f"bundle file {path / name} is missing: export the bundle again")
-        if hash_file(path / name) != digest:
+        sampled = None if every_byte else manifest["samples"].get(name)
+        same = hash_file(path / name) == digest if sampled is None else hash_samples(path / name) == sampled
+        if not same:
             raise ArtifactIncompatibleError(
                 f"bundle file {path / name} is not the one that was exported (its SHA-256 differs): "
                 "export the bundle again"
@@ -125,7 +133,12 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
         manifest = write_files(unfinished)
         files = sorted(file for file in unfinished.rglob("*") if file.is_file())
         hashes = {file.relative_to(unfinished).as_posix(): hash_file(file) for file in files}
-        manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes}
+        samples = {
+            file.relative_to(unfinished).as_posix(): hash_samples(file)
+            for file in files
+            if file.stat().st_size >= LARGE_FILE
+        }
+        manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes, "samples": samples}
         manifest["digest"] = digest_manifest(manifest)
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -164,7 +177,25 @@ def digest_manifest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check every byte of a bundle: `python -m model.bundle PATH`.
+
+    Args:
+        argv: the arguments, without the command's name; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    parser = Parser(prog=PROG, description="Check every byte of a bundle against its manifest.")
+    parser.add_argument("bundle", type=Path, help="the folder that export.py wrote")
+    arguments = parser.parse_args(argv)
+
+    def check() -> None:
+        bundle = load_bundle(arguments.bundle, every_byte=True)
+        print(f"{arguments.bundle}: all of its {len(bundle.manifest['files'])} files are as exported")
+
+    return run_command(check, prog=PROG)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

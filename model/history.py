@@ -115,6 +115,13 @@ class History:
         return len(self.user_movies)
 
     @cached_property
+    def last_day(self) -> int:
+        """The day of the latest rating; 0 where there is none."""
+        # the last row of each movie: a hundred million days are not read for this
+        lasts = self.movie_offsets[1:][np.diff(self.movie_offsets) > 0] - 1
+        return int(self.movie_days[lasts].max(initial=0))
+
+    @cached_property
     def movie_eras(self) -> NDArray[np.int8]:
         """(n_movies,) positions in `ERA_NAMES`; `NO_ERA` where there is no year."""
         return compute_eras(self.release_years)

@@ -66,7 +66,7 @@ class QueryReader:
         self.history = history
         self._view = lru_cache(maxsize=_CACHED_DAYS)(lambda as_of: view_history(history, as_of).histograms[0])
         self._whole = view_history(history)
-        self._next_day = int(history.movie_days.max(initial=0)) + 1
+        self._next_day = history.last_day + 1
 
     def read(self, asked: Sequence[Query]) -> VisibleQueries:
         """Look queries up.

@@ -1,0 +1,130 @@
+"""Large data sets are read from text once, and from then on from arrays on disk.
+
+The arrays are those of a history, 14 bytes a rating both ways; `open_store` maps them in milliseconds. A store belongs to the names, sizes and modification times of its source's files; one that is damaged is
+noticed and written anew, and it appears whole or not at all.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from model.bundle import replace_folder
+from model.checksums import hash_samples
+from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.history import History, build_history
+from model.ratings import read_ratings
+from model.store import read_history, read_movies, write_history
+from model.table import HALF_STAR, Ids, Movies, Ratings
+
+SMALLEST = 5_000_000
+"""Data sets with fewer ratings are read from text every time: that takes a second or two."""
+FACTS = "facts.json"
+_VERSION = 1
+
+
+def read_ratings_once(path: Path, cache: Path, *, say: Callable[[str], None]) -> Ratings:
+    """Read a data set, from the cache where it has been read before.
+
+    From the cache, ratings of one day come user by user; each user's own keep their order.
+
+    Args:
+        path: as for `model.ratings.read_ratings`.
+        cache: the folder of all stores; made when it is needed.
+        say: told what happens.
+
+    Raises:
+        DataError: as `model.ratings.read_ratings` does.
+    """
+    store = cache / _identify(path)
+    if store.exists():
+        try:
+            history, movies, n_duplicates = open_store(store)
+        except ArtifactError as error:
+            say(f"{store} is damaged and will be written anew: {error}")
+            shutil.rmtree(store)
+        else:
+            say(f"reading {history.n_ratings:,} ratings from {store}")
+            return _list_ratings(history, movies, n_duplicates)
+    ratings = read_ratings(path)
+    if len(ratings) >= SMALLEST:
+        say(f"keeping {len(ratings):,} ratings as arrays in {store}")
+        write_store(store, build_history(ratings), ratings.movies, ratings.n_duplicates)
+    return ratings
+
+
+def write_store(store: Path, history: History, movies: Movies, n_duplicates: int) -> None:
+    """Write a store: there whole afterwards, or not at all.
+
+    Args:
+        store: its folder.
+        history: all ratings.
+        movies: the catalogue.
+        n_duplicates: how many ratings were given twice.
+    """
+    store.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=f".{store.name}-", dir=store.parent))
+    try:
+        write_history(staged, history, movies.titles)
+        samples = {file.name: hash_samples(file) for file in sorted(staged.iterdir())}
+        facts = {"version": _VERSION, "n_duplicates": n_duplicates, "samples": samples}
+        (staged / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        replace_folder(staged, store)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def open_store(store: Path) -> tuple[History, Movies, int]:
+    """Map a store: its history, its catalogue, and how many ratings were given twice.
+
+    Raises:
+        ArtifactMissingError: if a file is missing.
+        ArtifactIncompatibleError: if a file is damaged.
+    """
+    try:
+        facts = json.loads((store / FACTS).read_text(encoding="utf-8"))
+        samples, n_duplicates = dict(facts["samples"]), int(facts["n_duplicates"])
+    except FileNotFoundError as error:
+        raise ArtifactMissingError(f"{store / FACTS} is missing") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactIncompatibleError(f"{store / FACTS} is damaged: {error!r}") from error
+    for name, expected in samples.items():
+        if not (store / name).is_file():
+            raise ArtifactMissingError(f"{store / name} is missing")
+        if hash_samples(store / name) != expected:
+            raise ArtifactIncompatibleError(f"{store / name} is not the file that was written")
+    history = read_history(store)
+    return history, read_movies(store, history), n_duplicates
+
+
+def _identify(path: Path) -> str:
+    """Name the store of a source: another if any of its files has changed."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256(b"%d" % _VERSION)
+    for file in files:
+        if file.exists():
+            facts = file.stat()
+            digest.update(f"{file.resolve()}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _list_ratings(history: History, movies: Movies, n_duplicates: int) -> Ratings:
+    """The table of a history's ratings, in time order."""
+    order = np.argsort(history.user_days, kind="stable").astype(np.uint32)
+    ids_fit = max(history.user_ids[-1], history.movie_ids[-1]) <= np.iinfo(np.int32).max
+    id_type: type[np.int32 | np.int64] = np.int32 if ids_fit else np.int64
+    known_users: Ids = history.user_ids.astype(id_type)
+    known_movies: Ids = history.movie_ids.astype(id_type)
+    return Ratings(
+        user_ids=np.repeat(known_users, np.diff(history.user_offsets))[order],
+        movie_ids=known_movies[history.user_movies[order]],
+        stars=history.user_codes[order] * np.float32(HALF_STAR),
+        days=history.user_days[order],
+        movies=movies,
+        scale=history.scale,
+        n_duplicates=n_duplicates,
+    )

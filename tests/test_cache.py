@@ -1,0 +1,157 @@
+"""Reading a large data set once: the same ratings from the cache, and no damaged store is believed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import cache
+from model.cache import FACTS, open_store, read_ratings_once
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError, DataError
+from model.history import build_history
+from model.ratings import read_ratings, write_sample_csv
+from model.store import ARRAYS
+from model.table import Ratings
+
+
+@pytest.fixture
+def _everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sets of a thousand ratings are kept."""
+    monkeypatch.setattr(cache, "SMALLEST", 1_000)
+
+
+pytestmark = pytest.mark.usefixtures("_everything_is_large")
+
+
+@pytest.fixture
+def source(tiny_ratings: Ratings, tmp_path: Path) -> Path:
+    """1,200 ratings as text."""
+    write_sample_csv(tiny_ratings, tmp_path / "ratings.csv")
+    return tmp_path / "ratings.csv"
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Path:
+    """Where the stores are."""
+    return tmp_path / "cache"
+
+
+def refuse(_: Path) -> Ratings:
+    raise AssertionError("the text was read again")
+
+
+def find_store(stores: Path) -> Path:
+    """The only store; nothing unfinished is beside it."""
+    [store] = stores.iterdir()
+    return store
+
+
+def test_ratings_are_the_same_when_read_from_the_cache(
+    source: Path, stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a line of text is read the second time; what is built from the ratings is the same."""
+    told: list[str] = []
+    first = read_ratings_once(source, stores, say=told.append)
+    monkeypatch.setattr(cache, "read_ratings", refuse)
+    second = read_ratings_once(source, stores, say=told.append)
+    assert [line.partition(" ")[0] for line in told] == ["keeping", "reading"]
+    assert (second.scale, second.n_duplicates) == (first.scale, first.n_duplicates)
+    assert list(second.movies.titles) == list(first.movies.titles)
+    ours, theirs = build_history(first), build_history(second)
+    for name in ARRAYS:
+        if not name.startswith("movie_") or name in {"movie_ids", "movie_offsets", "movie_histogram"}:
+            np.testing.assert_array_equal(getattr(theirs, name), getattr(ours, name))
+    # a movie's ratings of one day may come in another order of users
+    for movie in range(ours.n_movies):
+        rows = ours.movie_rows(movie)
+        for history in (ours, theirs):
+            assert np.all(np.diff(history.movie_days[rows]) >= 0)
+        columns = ("movie_days", "movie_users", "movie_codes")
+        by_user = [
+            sorted(zip(*(getattr(history, name)[rows].tolist() for name in columns), strict=True))
+            for history in (ours, theirs)
+        ]
+        assert by_user[0] == by_user[1]
+
+
+def test_store_takes_at_most_16_bytes_a_rating_when_written(source: Path, stores: Path) -> None:
+    """Both ways, without what belongs to users and movies."""
+    ratings = read_ratings_once(source, stores, say=lambda _: None)
+    by_rating = [name for name in ARRAYS if name.rpartition("_")[2] in {"movies", "users", "codes", "days"}]
+    assert len(by_rating) == 6
+    size = sum(np.load(find_store(stores) / f"{name}.npy").nbytes for name in by_rating)
+    assert size / len(ratings) <= 16
+
+
+def test_small_data_is_not_kept(source: Path, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written for what is read in a moment."""
+    monkeypatch.setattr(cache, "SMALLEST", 1_201)
+    assert len(read_ratings_once(source, stores, say=lambda _: None)) == 1_200
+    assert not stores.exists()
+
+
+@pytest.mark.parametrize("damage", ["changed", "truncated", "deleted", "no facts", "odd facts"])
+def test_store_is_written_anew_when_it_is_damaged(
+    source: Path, stores: Path, tiny_ratings: Ratings, damage: str
+) -> None:
+    """What is damaged is named, and the text read again."""
+    read_ratings_once(source, stores, say=lambda _: None)
+    store = find_store(stores)
+    path = store / (FACTS if damage.endswith("facts") else "user_days.npy")
+    if damage in {"deleted", "no facts"}:
+        path.unlink()
+    elif damage == "odd facts":
+        path.write_text('{"samples": 3}')
+    else:
+        data = path.read_bytes()
+        path.write_bytes(data[:-100] if damage == "truncated" else data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises((ArtifactMissingError, ArtifactIncompatibleError), match=path.name):
+        open_store(store)
+    told: list[str] = []
+    ratings = read_ratings_once(source, stores, say=told.append)
+    assert len(ratings) == len(tiny_ratings)
+    assert "is damaged and will be written anew" in told[0]
+    assert path.name in told[0]
+    assert told[1].startswith("keeping")
+    assert open_store(find_store(stores))[0].n_ratings == len(tiny_ratings)
+
+
+def test_text_is_read_again_when_it_changes(source: Path, stores: Path) -> None:
+    """Another size or another time of change is another source."""
+    read_ratings_once(source, stores, say=lambda _: None)
+    with source.open("a", encoding="utf-8") as stream:
+        stream.write("1,5,2005-01-01,1,1999,New\n")
+    again = read_ratings_once(source, stores, say=lambda _: None)
+    assert len(again) == 1_201
+    os.utime(source, ns=(1, 1))
+    read_ratings_once(source, stores, say=lambda _: None)
+    assert len(list(stores.iterdir())) == 3
+
+
+def test_nothing_is_left_when_writing_fails(
+    source: Path, stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk leaves no half store."""
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(cache, "write_history", fail)
+    with pytest.raises(OSError, match="no space"):
+        read_ratings_once(source, stores, say=lambda _: None)
+    assert list(stores.iterdir()) == []
+
+
+def test_folder_and_missing_path_are_read_as_ever(source: Path, stores: Path, tmp_path: Path) -> None:
+    """A folder is known by its files; what is not there is the reader's to name."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    shutil.copy(source, folder / "a.csv")
+    read_ratings_once(folder, stores, say=lambda _: None)
+    assert json.loads((find_store(stores) / FACTS).read_text())["n_duplicates"] == 0
+    assert len(read_ratings(folder)) == 1_200
+    with pytest.raises(DataError):
+        read_ratings_once(tmp_path / "nothing", stores, say=lambda _: None)
