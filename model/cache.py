@@ -1,7 +1,8 @@
 """Large data sets are read from text once, and from then on from arrays on disk.
 
-The arrays are those of a history, 14 bytes a rating both ways; `open_store` maps them in milliseconds. A store belongs to the names, sizes and modification times of its source's files; one that is damaged is
-noticed and written anew, and it appears whole or not at all.
+The arrays are those of a history, 14 bytes a rating both ways; `open_store` maps them in milliseconds. A
+store belongs to the names, sizes and modification times of its source's files; one that is damaged is noticed
+and written anew, and it appears whole or not at all.
 """
 
 import hashlib
