@@ -8,7 +8,7 @@ RUN python -m pip install --no-cache-dir --only-binary=:all: --requirement ${LAM
 # The serving path and nothing else: no training, no readers of rating files. tests/integration/test_image.py
 # compares this list with what handler.py imports.
 COPY handler.py ${LAMBDA_TASK_ROOT}/
-COPY model/__init__.py model/batches.py model/bundle.py model/cli.py model/dates.py model/errors.py \
+COPY model/__init__.py model/batches.py model/bundle.py model/checksums.py model/cli.py model/dates.py model/errors.py \
      model/features.py model/history.py model/neighbours.py model/questions.py model/store.py model/table.py \
      model/views.py ${LAMBDA_TASK_ROOT}/model/
 COPY model/serving ${LAMBDA_TASK_ROOT}/model/serving/
