@@ -31,6 +31,9 @@ VALIDATION_SHARE = 0.1
 MOST_HEAD_FOLDS = 3
 """Each fold that the heads are trained on takes a run of the sampler without it, a second or two for each
 100,000 ratings."""
+MOST_HEAD_ROWS = 2
+"""A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
+this many times `head_rows`."""
 MIN_RATINGS = 20
 """Fewer training ratings than this leave folds without rows."""
 
@@ -75,7 +78,11 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
     wanted = ceil(training.head_rows * training.n_folds / history.n_ratings)
     n_chosen = min(training.n_folds, MOST_HEAD_FOLDS, wanted)
     chosen = range(n_chosen)
-    rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, rng=rng)
+    users = np.ones(history.n_users, dtype=np.bool_)
+    share = MOST_HEAD_ROWS * training.head_rows * training.n_folds / (n_chosen * history.n_ratings)
+    if share < 1:
+        users = rng.random(history.n_users) < share
+    rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, users=users, rng=rng)
     search = build_bulk_search(history, movie_row_folds, rows.group_folds)
     table = compute_features(
         history, rows.views, rows.contexts, rows.queries, search=search, names=feature_names("full")
@@ -230,10 +237,10 @@ def _collect_observations(history: History, prepared: PreparedRows, held_out: in
     kept_before = np.concatenate([[0], np.cumsum(kept)])
     movie_kept_before = np.concatenate([[0], np.cumsum(movie_kept)])
     return Observations(
-        stars=history.user_codes[kept] * HALF_STAR,
+        stars=history.user_codes[kept] * np.float32(HALF_STAR),
         user_offsets=kept_before[history.user_offsets],
         user_movies=history.user_movies[kept],
         movie_offsets=movie_kept_before[history.movie_offsets],
         movie_users=history.movie_users[movie_kept],
-        movie_stars=history.movie_codes[movie_kept] * HALF_STAR,
+        movie_stars=history.movie_codes[movie_kept] * np.float32(HALF_STAR),
     )

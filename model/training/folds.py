@@ -75,6 +75,7 @@ def build_fold_rows(
     movie_row_folds: NDArray[np.int8],
     *,
     chosen: range,
+    users: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> FoldRows:
     """Collect the rows of some folds with contexts and views from the other folds.
@@ -84,6 +85,7 @@ def build_fold_rows(
         folds: (n_ratings,) the fold of each by-user row.
         movie_row_folds: (n_ratings,) the fold of each by-movie row.
         chosen: which folds' rows to collect.
+        users: (n_users,) whose rows to collect; everybody's ratings are seen all the same.
         rng: draws the lengths of the shortened contexts.
     """
     row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
@@ -92,6 +94,7 @@ def build_fold_rows(
     for view, fold in enumerate(chosen):
         held_out = folds == fold
         group_users = np.unique(row_users[held_out])
+        group_users = group_users[users[group_users]]
         parts.append(_FoldPart(row_users, held_out, group_users, None, view, fold))
         lengths = _draw_lengths(history, group_users, rng)
         parts.append(_FoldPart(row_users, held_out, group_users, lengths, view, fold))
@@ -160,7 +163,7 @@ class _FoldPart:
     ) -> None:  # fmt: skip
         self.users, self.view, self.fold = users, view, fold
         self.is_shortened = lengths is not None
-        group_of_user = np.full(int(row_users.max(initial=-1)) + 1, -1, dtype=np.int64)
+        group_of_user = np.full(int(row_users.max(initial=-1)) + 1, -1, dtype=np.int32)
         group_of_user[users] = np.arange(len(users))
         row_groups = group_of_user[row_users]
         visible = np.flatnonzero(~held_out & (row_groups >= 0))

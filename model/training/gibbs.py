@@ -60,13 +60,13 @@ class Posterior:
 class Observations:
     """Training ratings, indexed both ways."""
 
-    stars: Floats
+    stars: NDArray[np.float32]
     """(n,) in the order of the users' rows."""
     user_offsets: NDArray[np.int64]
     user_movies: NDArray[np.int32]
     movie_offsets: NDArray[np.int64]
     movie_users: NDArray[np.int32]
-    movie_stars: Floats
+    movie_stars: NDArray[np.float32]
     """(n,) in the order of the movies' rows."""
 
 
@@ -96,7 +96,7 @@ def sample_posterior(
     data = _keep_rated_movies(data, rated)
     n_users, n_movies, width = len(data.user_offsets) - 1, len(rated), rank + 1
     dimensions = tuple(range(width))  # its length is a constant to the compiler
-    overall_mean = float(data.stars.mean())
+    overall_mean = float(data.stars.mean(dtype=np.float64))
     # Drawn from the prior: from zero, where each side says that the other does not matter, it takes sparse
     # data hundreds of rounds to get away.
     variances = np.array([BIAS_VARIANCE] + [FACTOR_VARIANCE] * rank)
@@ -105,7 +105,7 @@ def sample_posterior(
     links = np.zeros((n_users, width))
     link_sums = np.zeros((n_movies, width))
     link_precisions = np.full(width, 1.0 / LINK_VARIANCE)
-    noise_precision = 1.0 / max(float(data.stars.var()), 1e-3)
+    noise_precision = 1.0 / max(float(data.stars.var(dtype=np.float64)), 1e-3)
     kept_movies, kept_movie_means, kept_user_means, kept_precisions, kept_noise = [], [], [], [], []
     n_rounds = n_burn_in + n_samples * thinning
     for done in range(1, n_rounds + 1):

@@ -53,13 +53,27 @@ class Prepared(NamedTuple):
         )
 
 
-def prepare(history: History, *, n_folds: int, chosen: range, seed: int = 5) -> Prepared:
+def prepare(
+    history: History,
+    *,
+    n_folds: int,
+    chosen: range,
+    seed: int = 5,
+    users: NDArray[np.bool_] | None = None,
+) -> Prepared:
     """Divide a history into folds and collect the rows of some of them."""
     row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
     row_movies = np.repeat(np.arange(history.n_movies, dtype=np.int32), np.diff(history.movie_offsets))
     folds = assign_folds(row_users, history.user_movies, n_folds=n_folds, seed=seed)
     movie_row_folds = assign_folds(history.movie_users, row_movies, n_folds=n_folds, seed=seed)
-    rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, rng=np.random.default_rng(seed))
+    rows = build_fold_rows(
+        history,
+        folds,
+        movie_row_folds,
+        chosen=chosen,
+        users=np.ones(history.n_users, dtype=np.bool_) if users is None else users,
+        rng=np.random.default_rng(seed),
+    )
     return Prepared(history, folds, movie_row_folds, rows)
 
 
@@ -200,6 +214,26 @@ def test_shortened_contexts_are_first_ratings_and_ask_for_the_next_ones() -> Non
     assert 0.2 < np.mean(np.array(n_kept) == 0) < 0.5
     assert 2 < np.median([n for n in n_kept if n > 0]) < 30
     assert max(n_kept) > 50
+
+
+def test_fold_rows_are_of_the_drawn_users_and_see_everybody() -> None:
+    """Of three users' rows whole contexts and statistics are what they are among everybody's."""
+    history = make_large_history()
+    drawn = np.isin(np.arange(history.n_users), [3, 70, 149])
+    few = prepare(history, n_folds=4, chosen=range(2), users=drawn)
+    everybody = prepare(history, n_folds=4, chosen=range(2))
+    np.testing.assert_array_equal(few.rows.views.histograms, everybody.rows.views.histograms)
+    expected = {}
+    for group in np.unique(everybody.rows.queries.groups[~everybody.rows.is_shortened]).tolist():
+        user, fold = everybody.rows.contexts.users[group], everybody.rows.group_folds[group]
+        if drawn[user]:
+            expected[int(user), int(fold)] = everybody.context(group)
+    found = {
+        (int(few.rows.contexts.users[group]), int(few.rows.group_folds[group])): few.context(group)
+        for group in np.unique(few.rows.queries.groups[~few.rows.is_shortened]).tolist()
+    }
+    assert found == expected
+    assert len(found) == 6
 
 
 def test_fold_rows_hide_nothing_by_day_and_name_no_own_rating() -> None:

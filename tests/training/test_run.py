@@ -28,6 +28,7 @@ from model.training.run import (
     HELD_OUT,
     HISTORY,
     METRICS,
+    draw_test_rows,
     find_newest_run,
     fingerprint_ratings,
     is_run,
@@ -302,6 +303,27 @@ def test_newest_run_is_the_one_written_last_when_there_are_several(run_path: Pat
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / METRICS).write_text("{}")
     assert find_newest_run(tmp_path) == tmp_path / "a"
+
+
+def test_draw_test_rows_keeps_all_rows_of_some_users_when_there_are_many(tiny_ratings: Ratings) -> None:
+    """Of 1,200 rows of 60 users about 300 are wanted; nobody's rows are divided."""
+    drawn = draw_test_rows(tiny_ratings, 300, seed=1)
+    assert 150 < len(drawn) < 450
+    users = np.unique(drawn.user_ids)
+    assert len(drawn) == np.isin(tiny_ratings.user_ids, users).sum()
+    assert draw_test_rows(tiny_ratings, 1_200, seed=1) is tiny_ratings
+
+
+def test_run_measures_on_some_users_when_too_many_rows_are_held_out(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figures are of the drawn rows, and both numbers are told."""
+    monkeypatch.setattr(run, "MOST_TEST_ROWS", 60)
+    metrics = train_run(tiny_ratings, change_training(features="seed"), tmp_path / "run", say=told)
+    assert 20 < metrics["test_rows"] < 120 < metrics["held_out_rows"]
+    assert metrics["train_rows"] + metrics["held_out_rows"] == len(tiny_ratings)
+    assert told[1] == f"measured on {metrics['test_rows']} of those held out: all rows of some users"
+    assert len(read_ratings(tmp_path / "run" / HELD_OUT)) == metrics["test_rows"]
 
 
 def test_fingerprint_tells_ratings_apart_when_one_differs() -> None:
