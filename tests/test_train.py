@@ -38,6 +38,8 @@ def start(data: Path, output: Path, *flags: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a background job of a shell ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ruff: ignore[subprocess-popen-preexec-fn]
     )
 
 
