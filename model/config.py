@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from model.errors import ConfigError
 from model.features import FeatureSet
+from model.neighbours import MOST_CANDIDATES
 
 MOST_NETWORK = {"rank": 255, "n_samples": 1024, "hidden_size": 4096, "n_heads": 64}
 """Sizes beyond any use, which would only fill the memory."""
@@ -52,6 +53,9 @@ class TrainingConfig:
     head_rows: int = _setting(
         40_000, "ratings held out to train the head on, about; rounded up to whole folds"
     )
+    most_candidates: int = _setting(
+        MOST_CANDIDATES, "raters of a movie, evenly spread in time, among whom neighbours are sought"
+    )
     burn_in: int = _setting(20, "rounds of the sampler before the first kept sample")
     thinning: int = _setting(2, "rounds of the sampler from one kept sample to the next")
     batch_size: int = _setting(2048, "rows a step")
@@ -63,8 +67,8 @@ class TrainingConfig:
         _require_at_least(
             self,
             {
-                "epochs": 1, "seed": 0, "n_folds": 2, "head_rows": 1, "burn_in": 0, "thinning": 1,
-                "batch_size": 1, "patience": 1,
+                "epochs": 1, "seed": 0, "n_folds": 2, "head_rows": 1, "most_candidates": 4, "burn_in": 0,
+                "thinning": 1, "batch_size": 1, "patience": 1,
             },
         )  # fmt: skip
         if self.n_folds > MOST_FOLDS:

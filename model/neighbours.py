@@ -1,8 +1,9 @@
 """The four nearest users who rated a movie: candidates, distance, order.
 
-Exactly the definitions of DESIGN 3. This is the NumPy search that serving uses; training has a compiled one
-(`model.training.bulk_neighbours`) held to the same brute-force reference by tests. Neither builds a
-users × users matrix: one pass over the raters of a user's movies counts that user's gaps to everybody.
+Exactly the definitions of DESIGN 3, up to a bound on how many candidates are looked at. This is the NumPy
+search that serving uses; training has a compiled one (`model.training.bulk_neighbours`) held to the same
+brute-force reference by tests. Neither builds a users × users matrix: one pass over the raters of a user's
+movies counts that user's gaps to everybody, or one over the candidates' histories those to the candidates.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.history import N_CODES, NO_CUT, UNKNOWN, Codes, History, UserIndexes
+from model.history import N_CODES, NO_CUT, UNKNOWN, Codes, History, MovieIndexes, UserIndexes
 from model.table import HALF_STAR
-from model.views import Contexts, Queries, Views, compute_mean_gaps, concatenate_ranges, find_context_rows
+from model.views import Contexts, Queries, Views, compute_mean_gaps, concatenate_ranges
 
 N_NEIGHBOURS = 4
 """How many nearest users a prediction looks at."""
@@ -25,6 +26,9 @@ LARGEST_DISTANCE = N_SMALLEST_GAPS * MISSING_GAP
 """The distance of two users with nothing in common, stars."""
 CLOSENESS_SHRINKAGE = 5.0
 """How many common movies' worth of the population's mean gap every closeness is shrunk by."""
+MOST_CANDIDATES = 2_000
+"""Of a movie with more raters than this, as many are looked at, evenly spread over its ratings in time: in a
+hundred million ratings the most popular movie has 233,000 (docs/decisions/candidates.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,35 +73,52 @@ def empty_neighbours(mean_gaps: NDArray[np.float64]) -> Neighbours:
     )
 
 
-def find_neighbours(history: History, views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
+def find_neighbours(
+    history: History,
+    views: Views,
+    contexts: Contexts,
+    queries: Queries,
+    *,
+    most_candidates: int = MOST_CANDIDATES,
+) -> Neighbours:
     """Find the four nearest users who rated each query's movie.
+
+    Gaps are counted from whichever side is shorter: the raters of all movies of the context, once for all of
+    its queries, or the histories of all candidates.
 
     Args:
         history: the index of all known ratings, cut by each group's `as_of`.
         views: the statistics that the groups see.
         contexts: the users' visible ratings.
         queries: who asks for which movie.
+        most_candidates: of a movie with more raters, this many are looked at, evenly spread over its ratings.
     """
     mean_gaps = compute_mean_gaps(views, contexts, queries)
     found = empty_neighbours(mean_gaps)
-    own_rows = find_context_rows(contexts, queries)
     order = np.argsort(queries.groups, kind="stable")
     starts = np.searchsorted(queries.groups[order], np.arange(contexts.n_groups + 1))
-    for group in range(contexts.n_groups):
+    for group in np.flatnonzero(np.diff(starts)).tolist():
         asked = order[starts[group] : starts[group + 1]]
-        if len(asked) == 0:
-            continue
-        gap_counts = _count_gaps(history, contexts, group)
-        for query in asked:
-            rows = history.movie_rows(int(queries.movies[query]), int(contexts.as_of[group]))
-            users, codes = history.movie_users[rows], history.movie_codes[rows]
-            candidates = users != contexts.users[group]
-            users, codes = users[candidates], codes[candidates]
-            counts = gap_counts[users]  # (n_candidates, N_CODES)
-            if own_rows[query] >= 0:
-                # the movie itself is no common movie
-                own_gaps = np.abs(codes.astype(np.int64) - contexts.codes[own_rows[query]])
-                counts[np.arange(len(users)), own_gaps] -= 1
+        own = np.zeros(history.n_movies + 1, dtype=np.uint8)  # by movie; the last entry is the unknown one's
+        context = slice(int(contexts.offsets[group]), int(contexts.offsets[group + 1]))
+        own[contexts.movies[context]] = contexts.codes[context]
+        as_of = int(contexts.as_of[group])
+        chosen = [
+            _choose_candidates(history, int(movie), as_of, int(contexts.users[group]), most_candidates)
+            for movie in queries.movies[asked]
+        ]
+        gap_counts = None
+        if _is_context_shorter(history, contexts.movies[context], [users for users, _ in chosen]):
+            gap_counts = _count_gaps_to_all(history, contexts.movies[context], own, as_of)
+        for query, (users, codes) in zip(asked.tolist(), chosen, strict=True):
+            movie = int(queries.movies[query])
+            if gap_counts is None:
+                counts = _count_gaps_to(history, users, own, movie, as_of)
+            else:
+                counts = gap_counts[users]  # (n_candidates, N_CODES)
+                if own[movie]:
+                    # the movie itself is no common movie
+                    counts[np.arange(len(users)), np.abs(codes.astype(np.int64) - int(own[movie]))] -= 1
             common, distances, closenesses = measure_gaps(counts, float(mean_gaps[query]))
             first = np.lexsort((users, -common, closenesses, distances))[:N_NEIGHBOURS]
             real = len(first)
@@ -109,21 +130,54 @@ def find_neighbours(history: History, views: Views, contexts: Contexts, queries:
     return found
 
 
-def _count_gaps(history: History, contexts: Contexts, group: int) -> NDArray[np.int64]:
-    """Count the group's gaps to every user: (n_users, N_CODES), by the gap in half stars."""
-    context = slice(int(contexts.offsets[group]), int(contexts.offsets[group + 1]))
-    movies = contexts.movies[context]
-    as_of = int(contexts.as_of[group])
-    starts = history.movie_offsets[movies]
+def _choose_candidates(
+    history: History, movie: int, as_of: int, asking: int, most: int
+) -> tuple[UserIndexes, Codes]:
+    """The users compared with the one who asks, and what they gave the movie."""
+    rows = history.movie_rows(movie, as_of)
+    n = rows.stop - rows.start
+    places = rows if n <= most else rows.start + np.arange(most) * n // most
+    users, codes = history.movie_users[places], history.movie_codes[places]
+    others = users != asking
+    return users[others], codes[others]
+
+
+def _is_context_shorter(history: History, rated: MovieIndexes, candidates: list[UserIndexes]) -> bool:
+    """Whether fewer ratings are read by way of the context's movies than by way of the candidates."""
+    n_of_movies = int((history.movie_offsets[rated + 1] - history.movie_offsets[rated]).sum())
+    n_of_candidates = sum(
+        int((history.user_offsets[users + 1] - history.user_offsets[users]).sum()) for users in candidates
+    )
+    return n_of_movies + history.n_users * N_CODES < n_of_candidates
+
+
+def _count_gaps_to_all(history: History, rated: MovieIndexes, own: Codes, as_of: int) -> NDArray[np.int64]:
+    """Count a context's gaps to every user: (n_users, N_CODES), by the gap in half stars."""
+    starts = history.movie_offsets[rated]
     if as_of >= NO_CUT:
-        stops = history.movie_offsets[movies.astype(np.int64) + 1]
+        stops = history.movie_offsets[rated + 1]
     else:
-        stops = np.array([history.movie_rows(int(movie), as_of).stop for movie in movies], dtype=np.int64)
+        stops = np.array([history.movie_rows(int(movie), as_of).stop for movie in rated], dtype=np.int64)
     rows = concatenate_ranges(starts, stops)
-    own = np.repeat(contexts.codes[context].astype(np.int64), stops - starts)
-    gaps = np.abs(history.movie_codes[rows] - own)
+    gaps = np.abs(history.movie_codes[rows] - np.repeat(own[rated].astype(np.int64), stops - starts))
     flat = np.bincount(history.movie_users[rows] * N_CODES + gaps, minlength=history.n_users * N_CODES)
     return flat.reshape(history.n_users, N_CODES)
+
+
+def _count_gaps_to(
+    history: History, users: UserIndexes, own: Codes, movie: int, as_of: int
+) -> NDArray[np.int64]:
+    """Count a context's gaps to some users, one movie left out: (n_candidates, N_CODES)."""
+    starts, stops = history.user_offsets[users], history.user_offsets[users + 1]
+    rows = concatenate_ranges(starts, stops)
+    movies = history.user_movies[rows]
+    is_common = (own[movies] > 0) & (movies != movie)
+    if as_of < NO_CUT:
+        is_common &= history.user_days[rows] < as_of
+    candidates = np.repeat(np.arange(len(users)), stops - starts)[is_common]
+    gaps = np.abs(history.user_codes[rows[is_common]].astype(np.int64) - own[movies[is_common]])
+    flat = np.bincount(candidates * N_CODES + gaps, minlength=len(users) * N_CODES)
+    return flat.reshape(len(users), N_CODES)
 
 
 def measure_gaps(

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from reference import answer
 
 from model.history import UNKNOWN
-from model.neighbours import CLOSENESS_SHRINKAGE, measure_gaps
-from model.questions import Query
+from model.neighbours import CLOSENESS_SHRINKAGE, Neighbours, find_neighbours, measure_gaps
+from model.questions import Query, QueryReader
 from model.table import HALF_STARS
 
 ASKED = 50
@@ -258,6 +258,40 @@ def test_search_equals_plain_loops_when_ratings_are_random(world: World, as_of: 
         assert [one.closeness for one in found] == pytest.approx(
             [one.closeness for one in expected], rel=1e-6
         )
+
+
+@given(world=worlds(), as_of=st.sampled_from([None, 100, 102]), by_context=st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_search_finds_the_same_when_gaps_are_counted_from_either_side(
+    world: World, as_of: int | None, by_context: bool
+) -> None:
+    """Through the context's movies or through the candidates' histories: the same to the last bit."""
+    history = world.history()
+    queries = [Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in all_pairs(world)]
+    _, chosen = ask(history, *queries)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("model.neighbours._is_context_shorter", lambda *_: by_context)
+        _, forced = ask(history, *queries)
+    for name in Neighbours.__slots__:
+        np.testing.assert_array_equal(getattr(forced.neighbours, name), getattr(chosen.neighbours, name))
+
+
+def test_candidates_are_spread_over_time_when_there_are_too_many() -> None:
+    """Of ten raters on ten days the 1st, 3rd, 6th and 8th are looked at, and of the five before day 6 others."""
+    rows = [Rated(user, 50, 3, day=user) for user in range(1, 11)]
+    history = make_history([*rows, Rated(99, 10, 3)])
+
+    def look(as_of: int | None) -> list[int]:
+        visible = QueryReader(history).read([Query(user_id=99, movie_id=50, as_of=as_of)])
+        found = find_neighbours(history, visible.views, visible.contexts, visible.queries, most_candidates=4)
+        return sorted(neighbour.user for neighbour in list_neighbours(history, found, 0))
+
+    # places 0, 10 / 4, 20 / 4 and 30 / 4, rounded down
+    assert look(None) == [1, 3, 6, 8]
+    # 0, 5 / 4, 10 / 4 and 15 / 4
+    assert look(6) == [1, 2, 3, 4]
+    # four or fewer are all looked at
+    assert look(5) == [1, 2, 3, 4]
 
 
 @given(world=worlds(), shuffle=st.randoms(use_true_random=False))

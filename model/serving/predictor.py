@@ -92,6 +92,8 @@ class Predictor:
         self._bundle = bundle
         self._reader = QueryReader(bundle.history)
         self._feature_names = tuple(bundle.manifest["feature_names"])
+        most = bundle.manifest["training_config"]["training"]["most_candidates"]
+        self._search = partial(find_neighbours, bundle.history, most_candidates=most)
         self._session = open_session(bundle)
 
     @property
@@ -152,7 +154,7 @@ class Predictor:
             visible.views,
             visible.contexts,
             visible.queries,
-            search=partial(find_neighbours, history),
+            search=self._search,
             names=self._feature_names,
         )
 

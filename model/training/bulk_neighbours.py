@@ -13,6 +13,7 @@ from model.history import N_CODES, UNKNOWN, History
 from model.neighbours import (
     CLOSENESS_SHRINKAGE,
     MISSING_GAP,
+    MOST_CANDIDATES,
     N_NEIGHBOURS,
     N_SMALLEST_GAPS,
     Neighbours,
@@ -29,7 +30,11 @@ _MISSING_CODE = int(MISSING_GAP / HALF_STAR)
 
 
 def build_bulk_search(
-    history: History, row_folds: NDArray[np.int8], group_folds: NDArray[np.int8]
+    history: History,
+    row_folds: NDArray[np.int8],
+    group_folds: NDArray[np.int8],
+    *,
+    most_candidates: int = MOST_CANDIDATES,
 ) -> NeighbourSearch:
     """Build a search in which each group sees only ratings outside its fold.
 
@@ -37,6 +42,7 @@ def build_bulk_search(
         history: the index of all training ratings.
         row_folds: (n_ratings,) the fold of each of the history's by-movie rows.
         group_folds: (n_groups,) the fold that each group does not see; `NO_FOLD` sees all.
+        most_candidates: of a movie with more raters, this many are looked at, evenly spread over its ratings.
     """
 
     def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
@@ -51,6 +57,7 @@ def build_bulk_search(
             busy,
             n_threads,
             history.n_users,
+            most_candidates,
             (history.movie_offsets, history.movie_users, history.movie_codes, history.movie_days, row_folds),
             (contexts.users, contexts.as_of, contexts.offsets, contexts.movies, contexts.codes, group_folds),
             (order, starts, queries.movies, find_context_rows(contexts, queries), mean_gaps),
@@ -62,16 +69,16 @@ def build_bulk_search(
 
 
 @numba.njit(parallel=True, cache=True)
-def _search_groups(busy, n_threads, n_users, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
+def _search_groups(busy, n_threads, n_users, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""
     for thread in numba.prange(n_threads):
         counts = np.zeros((n_users, N_CODES), dtype=np.int32)
         for place in range(thread, len(busy), n_threads):
-            _search_group(busy[place], counts, rows, contexts, queries, found)
+            _search_group(busy[place], counts, most, rows, contexts, queries, found)
 
 
 @numba.njit(cache=True)
-def _search_group(group, counts, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
+def _search_group(group, counts, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     users, as_of, offsets, context_movies, context_codes, group_folds = contexts
     order, starts, query_movies, own_rows, mean_gaps = queries
@@ -89,7 +96,9 @@ def _search_group(group, counts, rows, contexts, queries, found):  # type: ignor
         if movie == UNKNOWN:
             continue
         own = np.int64(context_codes[own_rows[query]]) if own_rows[query] >= 0 else np.int64(0)
-        _rank_candidates(query, movie, own, users[group], cut, fold, counts, rows, mean_gaps[query], found)
+        _rank_candidates(
+            query, movie, own, users[group], cut, fold, counts, most, rows, mean_gaps[query], found
+        )
     for place in range(offsets[group], offsets[group + 1]):
         movie = context_movies[place]
         for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
@@ -97,15 +106,18 @@ def _search_group(group, counts, rows, contexts, queries, found):  # type: ignor
 
 
 @numba.njit(cache=True)
-def _rank_candidates(query, movie, own, user, cut, fold, counts, rows, mean_gap, found):  # type: ignore[no-untyped-def]
+def _rank_candidates(  # type: ignore[no-untyped-def]
+    query, movie, own, user, cut, fold, counts, most, rows, mean_gap, found
+):
     movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
     best_users, best_codes, best_distances, best_closenesses, best_common = found
     distances = np.empty(N_NEIGHBOURS, dtype=np.int64)
     closenesses = np.empty(N_NEIGHBOURS, dtype=np.float64)
     n_found = 0
-    for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
-        if movie_days[row] >= cut:
-            break
+    first = movie_offsets[movie]
+    n = np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
+    for looked_at in range(min(n, most)):
+        row = first + (looked_at if n <= most else looked_at * n // most)
         candidate = movie_users[row]
         if candidate == user or row_folds[row] == fold:
             continue

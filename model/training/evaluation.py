@@ -63,14 +63,15 @@ def predict_test(
         each row's user were known.
     """
     contexts, queries = build_test_queries(history, test)
-    search = build_bulk_search(
-        history,
-        np.zeros(history.n_ratings, dtype=np.int8),
-        np.full(contexts.n_groups, NO_FOLD, dtype=np.int8),
-    )
     predicted = {}
     views = view_history(history)
     for name, trained in networks.items():
+        search = build_bulk_search(
+            history,
+            np.zeros(history.n_ratings, dtype=np.int8),
+            np.full(contexts.n_groups, NO_FOLD, dtype=np.int8),
+            most_candidates=trained.config.training.most_candidates,
+        )
         table = compute_features(
             history, views, contexts, queries, search=search, names=trained.feature_names
         )

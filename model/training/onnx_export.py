@@ -185,7 +185,7 @@ def compare_with_torch(
         visible.views,
         visible.contexts,
         visible.queries,
-        search=partial(find_neighbours, history),
+        search=partial(find_neighbours, history, most_candidates=trained.config.training.most_candidates),
         names=trained.feature_names,
     )
     ours = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)

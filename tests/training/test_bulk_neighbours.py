@@ -41,18 +41,28 @@ def assert_same(first: Neighbours, second: Neighbours) -> None:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
 
 
-@given(world=worlds(), as_of=st.sampled_from([None, 100, 101, 103]))
-@settings(deadline=None, max_examples=60)
-def test_bulk_search_equals_numpy_search_when_ratings_are_random(world: World, as_of: int | None) -> None:
-    """Every pair of a user and a movie, known or not, gets the same neighbours from both engines."""
+@given(
+    world=worlds(), as_of=st.sampled_from([None, 100, 101, 103]), most=st.sampled_from([1, 2, 3, 5, 2_000])
+)
+@settings(deadline=None, max_examples=80)
+def test_bulk_search_equals_numpy_search_when_ratings_are_random(
+    world: World, as_of: int | None, most: int
+) -> None:
+    """Every pair of a user and a movie, known or not, gets the same neighbours from both engines.
+
+    However few of a movie's raters are looked at.
+    """
     history = world.history()
     queries = [Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in all_pairs(world)]
     visible = QueryReader(history).read(queries)
     search = build_bulk_search(
-        history, np.zeros(history.n_ratings, dtype=np.int8), search_whole(history, visible.contexts)
+        history,
+        np.zeros(history.n_ratings, dtype=np.int8),
+        search_whole(history, visible.contexts),
+        most_candidates=most,
     )
     question = (visible.views, visible.contexts, visible.queries)
-    assert_same(search(*question), find_neighbours(history, *question))
+    assert_same(search(*question), find_neighbours(history, *question, most_candidates=most))
 
 
 def test_bulk_search_equals_numpy_search_when_ratings_are_many() -> None:
