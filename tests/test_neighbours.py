@@ -260,24 +260,24 @@ def test_search_equals_plain_loops_when_ratings_are_random(world: World, as_of: 
         )
 
 
-@given(world=worlds(), as_of=st.sampled_from([None, 100, 102]), by_context=st.booleans())
+@given(world=worlds(), as_of=st.sampled_from([None, 100, 102]), way=st.sampled_from(["context", "raters"]))
 @settings(deadline=None, max_examples=40)
 def test_search_finds_the_same_when_gaps_are_counted_from_either_side(
-    world: World, as_of: int | None, by_context: bool
+    world: World, as_of: int | None, way: str
 ) -> None:
     """Through the context's movies or through the candidates' histories: the same to the last bit."""
     history = world.history()
     queries = [Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in all_pairs(world)]
     _, chosen = ask(history, *queries)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("model.neighbours._is_context_shorter", lambda *_: by_context)
+        patched.setattr("model.neighbours._is_context_shorter", lambda *_: way == "context")
         _, forced = ask(history, *queries)
     for name in Neighbours.__slots__:
         np.testing.assert_array_equal(getattr(forced.neighbours, name), getattr(chosen.neighbours, name))
 
 
 def test_candidates_are_spread_over_time_when_there_are_too_many() -> None:
-    """Of ten raters on ten days the 1st, 3rd, 6th and 8th are looked at, and of the five before day 6 others."""
+    """Of ten raters on ten days the 1st, 3rd, 6th and 8th are looked at; with a cut, of those before it."""
     rows = [Rated(user, 50, 3, day=user) for user in range(1, 11)]
     history = make_history([*rows, Rated(99, 10, 3)])
 
