@@ -27,6 +27,10 @@ NO_FOLD = -1
 """The fold of a group that sees every fold."""
 
 _MISSING_CODE = int(MISSING_GAP / HALF_STAR)
+_COMMON, _GAP_SUM = N_CODES, N_CODES + 1
+"""Columns behind the gap counts: how many gaps there are, and their sum in half stars."""
+_N_COLUMNS = 16
+"""A user's counts fill one cache line."""
 
 
 def build_bulk_search(
@@ -72,7 +76,7 @@ def build_bulk_search(
 def _search_groups(busy, n_threads, n_users, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""
     for thread in numba.prange(n_threads):
-        counts = np.zeros((n_users, N_CODES), dtype=np.int32)
+        counts = np.zeros((n_users, _N_COLUMNS), dtype=np.int32)
         for place in range(thread, len(busy), n_threads):
             _search_group(busy[place], counts, most, rows, contexts, queries, found)
 
@@ -83,13 +87,19 @@ def _search_group(group, counts, most, rows, contexts, queries, found):  # type:
     users, as_of, offsets, context_movies, context_codes, group_folds = contexts
     order, starts, query_movies, own_rows, mean_gaps = queries
     cut, fold = as_of[group], group_folds[group]
+    n_read = 0
     for place in range(offsets[group], offsets[group + 1]):
         movie, own = context_movies[place], np.int64(context_codes[place])
-        for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
-            if movie_days[row] >= cut:
-                break
+        first = movie_offsets[movie]
+        stop = first + np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
+        n_read += stop - first
+        for row in range(first, stop):
             if row_folds[row] != fold:
-                counts[movie_users[row], abs(np.int64(movie_codes[row]) - own)] += 1
+                of_user = counts[movie_users[row]]
+                gap = abs(np.int64(movie_codes[row]) - own)
+                of_user[gap] += 1
+                of_user[_COMMON] += 1
+                of_user[_GAP_SUM] += gap
     for asked in range(starts[group], starts[group + 1]):
         query = order[asked]
         movie = query_movies[query]
@@ -99,10 +109,28 @@ def _search_group(group, counts, most, rows, contexts, queries, found):  # type:
         _rank_candidates(
             query, movie, own, users[group], cut, fold, counts, most, rows, mean_gaps[query], found
         )
+    if n_read > len(counts):
+        counts[:] = 0
+        return
     for place in range(offsets[group], offsets[group + 1]):
         movie = context_movies[place]
         for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
-            counts[movie_users[row], :] = 0
+            counts[movie_users[row]] = 0
+
+
+@numba.njit(cache=True)
+def _measure_distance(of_user, own_gap):  # type: ignore[no-untyped-def]
+    """The distance in half stars, from how often each gap occurs; one occurrence of the own gap left out."""
+    if of_user[0] - (own_gap == 0) >= N_SMALLEST_GAPS:
+        return 0
+    distance, common = 0, 0
+    for gap in range(N_CODES):
+        count = of_user[gap] - (gap == own_gap)
+        distance += gap * max(0, min(count, N_SMALLEST_GAPS - common))
+        common += count
+        if common >= N_SMALLEST_GAPS:
+            return distance
+    return distance + _MISSING_CODE * (N_SMALLEST_GAPS - common)
 
 
 @numba.njit(cache=True)
@@ -121,18 +149,14 @@ def _rank_candidates(  # type: ignore[no-untyped-def]
         candidate = movie_users[row]
         if candidate == user or row_folds[row] == fold:
             continue
+        of_user = counts[candidate]
         code = np.int64(movie_codes[row])
         own_gap = abs(code - own) if own > 0 else -1  # the movie itself is no common movie
-        common, gap_sum, distance = 0, 0, 0
-        for gap in range(N_CODES):
-            count = counts[candidate, gap]
-            if gap == own_gap:
-                count -= 1
-            if count > 0:
-                distance += gap * max(0, min(count, N_SMALLEST_GAPS - common))
-                common += count
-                gap_sum += gap * count
-        distance += _MISSING_CODE * max(0, N_SMALLEST_GAPS - common)
+        distance = _measure_distance(of_user, own_gap)
+        if n_found == N_NEIGHBOURS and distance > distances[N_NEIGHBOURS - 1]:
+            continue
+        common = of_user[_COMMON] - (own_gap >= 0)
+        gap_sum = of_user[_GAP_SUM] - max(own_gap, 0)
         closeness = (gap_sum * HALF_STAR + CLOSENESS_SHRINKAGE * mean_gap) / (common + CLOSENESS_SHRINKAGE)
         place = n_found
         while place > 0:
