@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.checksums import LARGE_FILE, hash_file, hash_samples
 from model.cli import Parser, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
@@ -26,6 +29,9 @@ FORMAT_VERSION = 3
 PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
+KNOWN_USERS_NETWORK = "known_users.onnx"
+"""The network for users whose vectors are stored."""
+USER_VECTORS = "user_vectors.npy"
 HISTORY = "history"
 
 REQUIRED_KEYS = frozenset({
@@ -43,6 +49,13 @@ class Bundle:
     manifest: dict[str, Any]
     history: History
     movies: Movies
+    user_vectors: NDArray[np.float32] | None
+    """(n_users, n_samples, width) each user's vectors given the whole history; None without an encoder."""
+
+    @property
+    def known_users_path(self) -> Path:
+        """The ONNX file for users whose vectors are stored."""
+        return self.path / KNOWN_USERS_NETWORK
 
     @property
     def network_path(self) -> Path:
@@ -76,7 +89,17 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
     if unlisted := sorted(present - set(manifest["files"])):
         raise ArtifactIncompatibleError(f"bundle file {path / unlisted[0]} is not listed in the manifest")
     history = read_history(path / HISTORY)
-    return Bundle(path=path, manifest=manifest, history=history, movies=read_movies(path / HISTORY, history))
+    vectors = None
+    if USER_VECTORS in manifest["files"]:
+        # a plain array over the mapping: np.memmap's own methods are slower
+        vectors = np.asarray(np.load(path / USER_VECTORS, mmap_mode="r", allow_pickle=False))
+    return Bundle(
+        path=path,
+        manifest=manifest,
+        history=history,
+        movies=read_movies(path / HISTORY, history),
+        user_vectors=vectors,
+    )
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

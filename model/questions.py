@@ -1,15 +1,25 @@
 """Questions as people ask them, by id, and what of the history each may see."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import PredictionError
-from model.history import NO_CUT, UNKNOWN, History, compute_eras
-from model.table import HALF_STAR, NO_YEAR
-from model.views import Contexts, Queries, Views, build_views, view_history
+from model.history import NO_CUT, NO_ERA, UNKNOWN, History, UserIndexes, compute_eras
+from model.table import HALF_STAR, NO_YEAR, Ids
+from model.views import (
+    Contexts,
+    Queries,
+    Views,
+    build_user_contexts,
+    build_views,
+    find_context_rows,
+    hide_rows,
+    view_history,
+)
 
 _CACHED_DAYS = 16
 """How many days' views are kept: a view costs one pass over all ratings."""
@@ -53,6 +63,30 @@ class VisibleQueries:
     contexts: Contexts
     """One group for each user and cut; no context holds the movie that its query asks for."""
     queries: Queries
+    stored_users: UserIndexes
+    """(n_queries,) the user whose whole history, and nothing else, the query sees; else `UNKNOWN`."""
+
+    def take(self, rows: NDArray[np.bool_]) -> "VisibleQueries":
+        """Some of the queries: a mask (n_queries,)."""
+        return replace(self, queries=self.queries.take(rows), stored_users=self.stored_users[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisiblePairs:
+    """Pairs by index.
+
+    Features take a user's own rating of the asked movie out of a context by themselves; an encoder needs
+    contexts that lack it.
+    """
+
+    visible: VisibleQueries
+    """All pairs; contexts may hold the movie that a query asks for."""
+    has_own: NDArray[np.bool_]
+    """(n,) whose context does."""
+    hidden_contexts: Contexts
+    """A group for each of those, without its movie."""
+    hidden_queries: Queries
+    """Those queries, of the groups of `hidden_contexts`."""
 
 
 class QueryReader:
@@ -102,6 +136,7 @@ class QueryReader:
         return VisibleQueries(
             views=self._build_views(days.tolist()),
             contexts=groups.build(),
+            stored_users=groups.stored_users[numbers],
             queries=Queries(
                 groups=numbers,
                 movies=movies,
@@ -109,6 +144,53 @@ class QueryReader:
                 own_codes=own_codes,
                 days=np.array(asked_days, dtype=np.int32),
             ),
+        )
+
+    def read_pairs(
+        self,
+        user_ids: Ids,
+        movie_ids: Ids,
+        *,
+        cuts: NDArray[np.int32],
+        days: NDArray[np.int32] | None,
+    ) -> VisiblePairs:
+        """Look many pairs of user and movie up at once, without ratings in the request.
+
+        Args:
+            user_ids: (n,) ids, known or not.
+            movie_ids: (n,) ids, known or not.
+            cuts: (n,) each uses ratings strictly before this day; `NO_CUT` uses all.
+            days: (n,) the day each prediction is for; None as for a `Query` without one.
+        """
+        history = self.history
+        users, movies = history.find_users(user_ids), history.find_movies(movie_ids)
+        if days is None:
+            days = np.where(cuts == NO_CUT, self._next_day, cuts).astype(np.int32)
+        seen, groups = np.unique(np.stack([cuts, users]), axis=1, return_inverse=True)
+        different, views = np.unique(seen[0], return_inverse=True)
+        contexts = build_user_contexts(history, seen[1], seen[0], views)
+        queries = Queries(
+            groups=groups.astype(np.int64),
+            movies=movies,
+            eras=np.where(movies == UNKNOWN, NO_ERA, history.movie_eras[movies]).astype(np.int8),
+            own_codes=np.zeros(len(movies), dtype=np.uint8),
+            days=days,
+        )
+        own_rows = find_context_rows(contexts, queries)
+        has_own = own_rows >= 0
+        queries.own_codes[has_own] = contexts.codes[own_rows[has_own]]
+        hidden, hidden_groups = hide_rows(contexts, queries.groups[has_own], own_rows[has_own])
+        hidden_queries = replace(queries.take(has_own), groups=hidden_groups)
+        return VisiblePairs(
+            visible=VisibleQueries(
+                views=self._build_views(different.tolist()),
+                contexts=contexts,
+                queries=queries,
+                stored_users=np.where(has_own | (cuts != NO_CUT), UNKNOWN, users).astype(np.int32),
+            ),
+            has_own=has_own,
+            hidden_contexts=hidden,
+            hidden_queries=hidden_queries,
         )
 
     def _day_of(self, query: Query) -> int:
@@ -134,6 +216,12 @@ class _Groups:
         self._movies: list[np.ndarray] = []
         self._codes: list[np.ndarray] = []
         self._days: list[np.ndarray] = []
+        self._stored: list[int] = []
+
+    @property
+    def stored_users(self) -> UserIndexes:
+        """(n_groups,) the user whose whole history a group is; else `UNKNOWN`."""
+        return np.array(self._stored, dtype=np.int32)
 
     def find(self, query: Query, user: int, movie: int, view: int, cut: int, day: int) -> int:
         """The number of the query's group, which is built if need be."""
@@ -141,7 +229,9 @@ class _Groups:
         whole = (user, query.ratings, cut, day if has_undated else None)
         number = self._numbers.get(whole)
         if number is None:
+            is_stored = not query.ratings and cut == NO_CUT
             number = self._add(whole, user, view, cut, *self._collect(query, user, cut, day))
+            self._stored[number] = user if is_stored else UNKNOWN
         if movie == UNKNOWN or movie not in self._movies[number]:
             return number
         # the user's own rating of the movie is invisible: a group of its own that lacks it
@@ -169,6 +259,7 @@ class _Groups:
         self._users.append(user)
         self._views.append(view)
         self._cuts.append(cut)
+        self._stored.append(UNKNOWN)
         for store, column in zip((self._movies, self._codes, self._days), columns, strict=True):
             store.append(column)
         return self._numbers[key]

@@ -6,6 +6,7 @@ python -m model.score --bundle BUNDLE --pairs FILE --output FILE --rolling      
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -17,26 +18,32 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.bundle import load_bundle
+from model.bundle import Bundle, load_bundle
 from model.cli import Parser, parse_day_flag, run_command
 from model.errors import DataError
 from model.formats.pairs import Pairs, read_pairs
 from model.history import NO_CUT, UNKNOWN, History
 from model.metrics import rmse, score_by_history
-from model.serving.predictor import Predictor, Query
+from model.neighbours import NeighbourSearch
+from model.serving.predictor import Predictor
 
 PROG = "python -m model.score"
 COLUMNS = "user_id,movie_id,predicted_rating"
 """The header of the output, unless the pairs ask for the Prize's submission format."""
 
-CHUNK_PAIRS = 2_048
+CHUNK_PAIRS = 8_192
 """Pairs predicted at once: many enough to do a user's work once, few enough to stay in memory."""
 CHUNK_CUTS = 8
 """Different days at once that cut the history: each takes a table of all movies."""
 
 
 def score_pairs(
-    predictor: Predictor, pairs: Pairs, cuts: NDArray[np.int32], *, show_progress: bool = False
+    predictor: Predictor,
+    pairs: Pairs,
+    cuts: NDArray[np.int32],
+    *,
+    search: NeighbourSearch | None = None,
+    show_progress: bool = False,
 ) -> NDArray[np.float32]:
     """Predict every pair.
 
@@ -44,6 +51,7 @@ def score_pairs(
         predictor: a loaded bundle.
         pairs: whom and what to predict, known to the bundle or not.
         cuts: (n_pairs,) each prediction uses ratings strictly before this day; `NO_CUT` uses all.
+        search: finds the neighbours; the NumPy search by default.
         show_progress: whether to draw a progress bar on standard error, if that is a terminal.
 
     Returns:
@@ -54,11 +62,29 @@ def score_pairs(
     order = np.lexsort((pairs.user_ids, cuts))
     with tqdm(total=len(pairs), unit="pair", disable=None if show_progress else True) as bar:
         for rows in _divide(order, cuts):
-            predicted[rows] = predictor.predict_ratings([
-                _build_query(pairs, cuts, row) for row in rows.tolist()
-            ])
+            predicted[rows] = predictor.predict_pairs(
+                pairs.user_ids[rows],
+                pairs.movie_ids[rows],
+                cuts=cuts[rows],
+                days=None if pairs.days is None else pairs.days[rows].astype(np.int32),
+                search=search,
+            )
             bar.update(len(rows))
     return predicted
+
+
+def find_compiled_search(bundle: Bundle) -> NeighbourSearch | None:
+    """The compiled neighbour search, ten times as fast, where the `train` extra is installed; else None.
+
+    Args:
+        bundle: the history to search.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return None
+    from model.training.bulk_neighbours import build_whole_search  # ruff: ignore[import-outside-top-level]
+
+    most = bundle.manifest["training_config"]["training"]["most_candidates"]
+    return build_whole_search(bundle.history, most_candidates=most)
 
 
 def count_known(history: History, pairs: Pairs, cuts: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -124,7 +150,8 @@ def _run(arguments: argparse.Namespace) -> None:
     predictor.self_test()
     pairs = read_pairs(arguments.pairs)
     cuts = _choose_cuts(arguments, pairs)
-    predicted = score_pairs(predictor, pairs, cuts, show_progress=True)
+    search = find_compiled_search(bundle)
+    predicted = score_pairs(predictor, pairs, cuts, search=search, show_progress=True)
     write_predictions(arguments.output, pairs, predicted)
     report = _build_report(bundle.history, pairs, cuts, predicted)
     if arguments.json:
@@ -163,15 +190,6 @@ def _divide(order: NDArray[np.int64], cuts: NDArray[np.int32]) -> Iterator[NDArr
         stop = min(start + CHUNK_PAIRS, int(np.searchsorted(numbers, numbers[start] + CHUNK_CUTS)))
         yield order[start:stop]
         start = stop
-
-
-def _build_query(pairs: Pairs, cuts: NDArray[np.int32], row: int) -> Query:
-    return Query(
-        movie_id=int(pairs.movie_ids[row]),
-        user_id=int(pairs.user_ids[row]),
-        day=None if pairs.days is None else int(pairs.days[row]),
-        as_of=None if cuts[row] == NO_CUT else int(cuts[row]),
-    )
 
 
 def _format_csv(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator[str]:

@@ -5,7 +5,7 @@ and features answers both. A training row sees the other folds' ratings; a serve
 everything strictly before a day. Each such state of the history is a *view*.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,10 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.groups)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Queries":
+        """Some of the queries: a mask (n_queries,), or their numbers."""
+        return Queries(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def build_views(histograms: NDArray[np.int64]) -> Views:
@@ -187,6 +191,35 @@ def build_user_contexts(
         codes=history.user_codes[rows],
         days=history.user_days[rows].astype(np.int32),
     )
+
+
+def hide_rows(
+    contexts: Contexts, groups: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[Contexts, NDArray[np.int64]]:
+    """Copy groups, each without one of its ratings.
+
+    Args:
+        contexts: to copy from.
+        groups: (n,) which group to copy; one may be copied several times.
+        rows: (n,) which row of the contexts' columns each copy lacks; in its group.
+
+    Returns:
+        n groups, and their numbers.
+    """
+    starts, stops = contexts.offsets[groups], contexts.offsets[groups + 1]
+    kept = concatenate_ranges(starts, stops)
+    lengths = stops - starts
+    kept = kept[kept != np.repeat(rows, lengths)]
+    hidden = Contexts(
+        users=contexts.users[groups],
+        views=contexts.views[groups],
+        as_of=contexts.as_of[groups],
+        offsets=np.concatenate([[0], np.cumsum(lengths - 1)]).astype(np.int64),
+        movies=contexts.movies[kept],
+        codes=contexts.codes[kept],
+        days=contexts.days[kept],
+    )
+    return hidden, np.arange(len(groups))
 
 
 def concatenate_ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,18 +4,19 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batches import OUTPUT_NAMES, run_session
+from model.batches import OUTPUT_NAMES, run_known_session, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import FeatureTable, compute_features
 from model.history import ERA_NAMES, NO_ERA, UNKNOWN, History
-from model.neighbours import find_neighbours
+from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
-from model.table import HALF_STAR, RatingScale
+from model.table import HALF_STAR, Ids, RatingScale
 
 # onnxruntime's official builds send telemetry unless this is set before the import
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -94,7 +95,9 @@ class Predictor:
         self._feature_names = tuple(bundle.manifest["feature_names"])
         most = bundle.manifest["training_config"]["training"]["most_candidates"]
         self._search = partial(find_neighbours, bundle.history, most_candidates=most)
-        self._session = open_session(bundle)
+        self._session = open_session(bundle.network_path)
+        self._user_vectors = bundle.user_vectors
+        self._known_session = None if bundle.user_vectors is None else open_session(bundle.known_users_path)
 
     @property
     def scale(self) -> RatingScale:
@@ -131,6 +134,40 @@ class Predictor:
             parts.append(self._run(self._compute_features(visible).matrix, visible)[:, 0])
         return np.concatenate(parts)
 
+    def predict_pairs(
+        self,
+        user_ids: Ids,
+        movie_ids: Ids,
+        *,
+        cuts: NDArray[np.int32],
+        days: NDArray[np.int32] | None,
+        search: NeighbourSearch | None = None,
+    ) -> NDArray[np.float32]:
+        """Predict many pairs of user and movie, as `predict_ratings` does, faster.
+
+        Args:
+            user_ids: (n,) ids, known or not.
+            movie_ids: (n,) ids, known or not.
+            cuts: (n,) each uses ratings strictly before this day; `NO_CUT` uses all. Different ones cost a
+                table of all movies each.
+            days: (n,) the day each prediction is for; None is the cut, that failing the day after the last
+                rating known.
+            search: finds the neighbours; the NumPy search by default.
+
+        Returns:
+            (n,) stars.
+        """
+        pairs = self._reader.read_pairs(user_ids, movie_ids, cuts=cuts, days=days)
+        features = self._compute_features(pairs.visible, search).matrix
+        predicted = np.empty(len(features), dtype=np.float32)
+        plain = ~pairs.has_own
+        predicted[plain] = self._run(features[plain], pairs.visible.take(plain))[:, 0]
+        if pairs.has_own.any():
+            predicted[pairs.has_own] = run_session(
+                self._session, features[pairs.has_own], pairs.hidden_contexts, pairs.hidden_queries
+            )[:, 0]
+        return predicted
+
     def self_test(self) -> Prediction:
         """Repeat the prediction that was made at export.
 
@@ -147,19 +184,34 @@ class Predictor:
             )
         return prediction
 
-    def _compute_features(self, visible: VisibleQueries) -> FeatureTable:
+    def _compute_features(
+        self, visible: VisibleQueries, search: NeighbourSearch | None = None
+    ) -> FeatureTable:
         history = self._bundle.history
         return compute_features(
             history,
             visible.views,
             visible.contexts,
             visible.queries,
-            search=self._search,
+            search=search or self._search,
             names=self._feature_names,
         )
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
-        return run_session(self._session, features, visible.contexts, visible.queries)
+        queries, users = visible.queries, visible.stored_users
+        if self._known_session is None or self._user_vectors is None:
+            return run_session(self._session, features, visible.contexts, queries)
+        predicted = np.empty((len(queries), len(OUTPUT_NAMES)), dtype=np.float32)
+        known = users != UNKNOWN
+        if known.any():
+            predicted[known] = run_known_session(
+                self._known_session, features[known], self._user_vectors[users[known]], queries.movies[known]
+            )
+        if not known.all():
+            predicted[~known] = run_session(
+                self._session, features[~known], visible.contexts, queries.take(~known)
+            )
+        return predicted
 
 
 def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
@@ -178,8 +230,8 @@ def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
     yield queries[first:]
 
 
-def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
-    """Open a bundle's network: one thread, which is fastest for single rows and never spins.
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Open a network: one thread, which is fastest for single rows and never spins.
 
     Raises:
         ArtifactIncompatibleError: if onnxruntime refuses it.
@@ -188,14 +240,12 @@ def open_session(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(
-            bundle.network_path, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise ArtifactIncompatibleError(f"onnxruntime refuses {bundle.network_path}: {error}") from error
+        raise ArtifactIncompatibleError(f"onnxruntime refuses {path}: {error}") from error
     outputs = tuple(output.name for output in session.get_outputs())
     if outputs != OUTPUT_NAMES:
-        raise ArtifactIncompatibleError(f"{bundle.network_path} gives {outputs}: expected {OUTPUT_NAMES}")
+        raise ArtifactIncompatibleError(f"{path} gives {outputs}: expected {OUTPUT_NAMES}")
     return session
 
 

@@ -72,6 +72,23 @@ def build_bulk_search(
     return search
 
 
+def build_whole_search(history: History, *, most_candidates: int = MOST_CANDIDATES) -> NeighbourSearch:
+    """Build a search in which every group sees all ratings.
+
+    Args:
+        history: the index of all known ratings.
+        most_candidates: as for `build_bulk_search`.
+    """
+    no_folds = np.broadcast_to(np.int8(0), history.n_ratings)
+
+    def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
+        group_folds = np.full(contexts.n_groups, NO_FOLD, dtype=np.int8)
+        bulk = build_bulk_search(history, no_folds, group_folds, most_candidates=most_candidates)
+        return bulk(views, contexts, queries)
+
+    return search
+
+
 @numba.njit(parallel=True, cache=True)
 def _search_groups(busy, n_threads, n_users, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""

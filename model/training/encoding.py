@@ -6,10 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from model.batches import batch_contexts
+from model.history import NO_CUT, History
 from model.training.network import RatingNetwork, UserEncoder
-from model.views import Contexts, Queries
+from model.views import Contexts, Queries, build_user_contexts
+
+_USERS_AT_ONCE = 4_096
 
 
 @torch.no_grad()
@@ -53,6 +57,36 @@ def predict_queries(
         for rows, batch in _batches(contexts, queries):
             predicted[rows] = torch.stack(network(columns[rows], *batch), dim=1)
     return predicted.numpy()
+
+
+@torch.no_grad()
+def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.float32]) -> None:
+    """Solve for every user's vectors given the whole history.
+
+    Args:
+        encoder: on the CPU.
+        history: the index of all ratings.
+        vectors: (n_users, n_samples, width) to be filled; may be a file's mapping.
+    """
+    n_users = history.n_users
+    for first in tqdm(range(0, n_users, _USERS_AT_ONCE), desc="user vectors", disable=None, leave=False):
+        users = np.arange(first, min(first + _USERS_AT_ONCE, n_users), dtype=np.int32)
+        n = len(users)
+        contexts = build_user_contexts(
+            history, users, np.full(n, NO_CUT, dtype=np.int32), np.zeros(n, dtype=np.int64)
+        )
+        nothing = np.zeros(n, dtype=np.uint8)
+        asked = Queries(
+            groups=np.arange(n),
+            movies=np.zeros(n, dtype=np.int32),
+            eras=nothing.astype(np.int8),
+            own_codes=nothing,
+            days=np.zeros(n, dtype=np.int32),
+        )
+        for batch in batch_contexts(contexts, asked):
+            arrays = (batch.context_movies, batch.context_stars, batch.context_weights)
+            solved = encoder.solve(*(torch.from_numpy(array) for array in arrays))
+            vectors[first + batch.rows] = solved.transpose(0, 1).numpy()
 
 
 def _batches(contexts: Contexts, queries: Queries) -> Iterator[tuple[Tensor, list[Tensor]]]:

@@ -10,7 +10,7 @@ from model.features import compute_features
 from model.history import NO_CUT, NO_ERA, UNKNOWN, History
 from model.metrics import bucket_history, rmse, score_by_history
 from model.table import Ratings
-from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
+from model.training.bulk_neighbours import build_whole_search
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import predict_queries
 from model.views import Contexts, Queries, build_user_contexts, view_history
@@ -66,12 +66,7 @@ def predict_test(
     predicted = {}
     views = view_history(history)
     for name, trained in networks.items():
-        search = build_bulk_search(
-            history,
-            np.zeros(history.n_ratings, dtype=np.int8),
-            np.full(contexts.n_groups, NO_FOLD, dtype=np.int8),
-            most_candidates=trained.config.training.most_candidates,
-        )
+        search = build_whole_search(history, most_candidates=trained.config.training.most_candidates)
         table = compute_features(
             history, views, contexts, queries, search=search, names=trained.feature_names
         )

@@ -131,15 +131,8 @@ def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, fol
     for fold in prepared.chosen:
         posterior = _sample(history, prepared, config, folder, fold)
         asked = np.flatnonzero(query_folds == fold)
-        queries = dataclasses.replace(
-            rows.queries,
-            **{
-                field.name: getattr(rows.queries, field.name)[asked]
-                for field in dataclasses.fields(rows.queries)
-            },
-        )
         means[asked], spreads[asked] = encode_queries(
-            UserEncoder.from_posterior(posterior), rows.contexts, queries
+            UserEncoder.from_posterior(posterior), rows.contexts, rows.queries.take(asked)
         )
     encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
     return EncodedRows(means, spreads, encoder)

@@ -78,6 +78,15 @@ class UserEncoder(nn.Module):
         Returns:
             The prediction and its standard deviation over the samples, each (n_queries,), stars.
         """
+        people = self.solve(context_movies, context_stars, context_weights)
+        asked = self.table[:, movies]  # (samples, n_queries, width + 1)
+        members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people[:, users]).sum(-1)
+        mean = members.mean(0)
+        spread = ((members - mean) ** 2).mean(0).sqrt()
+        return mean, spread
+
+    def solve(self, context_movies: Tensor, context_stars: Tensor, context_weights: Tensor) -> Tensor:
+        """The users' vectors, (n_samples, n_users, width); arguments as those of `forward`."""
         vectors = self.table[:, context_movies]  # (samples, n_users, length, width + 1)
         weights = context_weights[None, :, :, None]
         regressors = vectors[..., 1:] * weights
@@ -86,12 +95,7 @@ class UserEncoder(nn.Module):
         # in double precision: elimination in single precision differs between runtimes by up to 1e-4 stars
         matrix = self.precisions + self.noise * (transposed @ regressors).double()
         right = self.information + self.noise * (transposed @ residuals).double()
-        people = solve_positive_definite(matrix, right)[..., 0].float()  # (samples, n_users, width)
-        asked = self.table[:, movies]  # (samples, n_queries, width + 1)
-        members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people[:, users]).sum(-1)
-        mean = members.mean(0)
-        spread = ((members - mean) ** 2).mean(0).sqrt()
-        return mean, spread
+        return solve_positive_definite(matrix, right)[..., 0].float()
 
 
 def solve_positive_definite(matrix: Tensor, right: Tensor) -> Tensor:
@@ -214,15 +218,48 @@ class RatingNetwork(nn.Module):
             The predicted rating and the bounds of its interval, each (n_queries,) stars within the scale.
         """
         if self.encoder is None:
-            inputs = features
-            members = self.base + self.heads(inputs)
-        else:
-            mean, spread = self.encoder(*contexts)
-            inputs = join_inputs(features, mean, spread)
-            members = mean + self.heads(inputs)
-        predicted = members.mean(0).clamp(self.low, self.high)
+            return self.correct(features, self.base)
+        mean, spread = self.encoder(*contexts)
+        return self.correct(join_inputs(features, mean, spread), mean)
+
+    def correct(self, inputs: Tensor, bases: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Add the heads' corrections to what they correct, and the interval; see `forward`."""
+        predicted = (bases + self.heads(inputs)).mean(0).clamp(self.low, self.high)
         lowest, highest = self.intervals(inputs, predicted)
         return predicted, lowest.clamp(self.low, self.high), highest.clamp(self.low, self.high)
+
+
+class KnownUserNetwork(nn.Module):
+    """The same prediction from a user's vectors solved for beforehand: nearly all that a service is asked.
+
+    Args:
+        network: one with an encoder.
+    """
+
+    def __init__(self, network: RatingNetwork) -> None:
+        super().__init__()
+        if network.encoder is None:
+            raise ValueError("a network without an encoder has no user vectors")
+        self.network = network
+        self.table: Tensor
+        self.overall_mean: Tensor
+        # by movie, so that a movie's samples are one stretch of memory
+        self.register_buffer("table", network.encoder.table.transpose(0, 1).contiguous())
+        self.register_buffer("overall_mean", network.encoder.overall_mean)
+
+    def forward(self, features: Tensor, people: Tensor, movies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Predict.
+
+        Args:
+            features: float32 (n_queries, n_features).
+            people: float32 (n_queries, n_samples, width) the vectors of each query's user.
+            movies: int64 (n_queries,) rows of the movie table.
+        """
+        asked = self.table[movies]  # (n_queries, samples, width + 1)
+        members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people).sum(-1)
+        mean = members.mean(1)
+        spread = ((members - mean[:, None]) ** 2).mean(1).sqrt()
+        return self.network.correct(join_inputs(features, mean, spread), mean)
 
 
 def join_inputs(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:

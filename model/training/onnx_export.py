@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.batches import INPUT_NAMES, OUTPUT_NAMES, run_session
-from model.bundle import HISTORY, NETWORK, write_bundle
+from model.batches import INPUT_NAMES, KNOWN_INPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
+from model.bundle import HISTORY, KNOWN_USERS_NETWORK, NETWORK, USER_VECTORS, write_bundle
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
-from model.history import History
+from model.history import UNKNOWN, History
 from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader
 from model.store import read_history, read_movies, write_history
 from model.table import HALF_STAR
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
-from model.training.encoding import predict_queries
-from model.training.network import RatingNetwork
+from model.training.encoding import encode_users, predict_queries
+from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
 from model.training.run import METRICS, is_run
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
@@ -36,7 +36,7 @@ OPSET = 18
 """The ONNX operator set; pinned, so that a newer exporter does not change what older runtimes must read."""
 TOLERANCE = 1e-4
 """Largest difference between torch and onnxruntime, stars."""
-N_PARITY_ROWS = 500
+N_PARITY_ROWS = 250
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pytorch-lightning", "torch")
 
@@ -69,11 +69,15 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         raise ArtifactIncompatibleError(f"{run / METRICS} is damaged: {error}") from error
 
     def write_files(folder: Path) -> dict[str, Any]:
-        write_network(folder / NETWORK, trained.network, n_features=len(trained.feature_names))
+        n_features = len(trained.feature_names)
+        write_network(folder / NETWORK, trained.network, n_features=n_features)
+        if trained.network.encoder is not None:
+            write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
+            write_user_vectors(folder / USER_VECTORS, trained.network.encoder, history)
         (folder / HISTORY).mkdir()
         write_history(folder / HISTORY, history, movies.titles)
         queries = choose_parity_queries(history, np.random.default_rng(trained.config.training.seed))
-        difference, predicted = compare_with_torch(folder / NETWORK, trained, history, queries)
+        difference, predicted = compare_with_torch(folder, trained, history, queries)
         if not difference <= TOLERANCE:
             raise ArtifactIncompatibleError(
                 f"onnxruntime and torch differ by {difference:.2e} stars on {len(queries)} rows: "
@@ -126,6 +130,36 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
         )
         context = {0: users, 1: ratings}
         shapes["contexts"] = (context, context, context, {0: queries}, {0: queries})
+    _write_onnx(path, network, examples, shapes, INPUT_NAMES[: len(examples)])
+
+
+def write_known_users_network(path: Path, network: RatingNetwork, *, n_features: int) -> None:
+    """Write the network for users whose vectors are stored as ONNX; the number of queries stays open.
+
+    Args:
+        path: the file.
+        network: one with an encoder.
+        n_features: columns of its feature matrix.
+    """
+    known = KnownUserNetwork(network).eval()
+    n_queries, (_, n_samples, row) = 3, known.table.shape
+    examples = (
+        torch.zeros(n_queries, n_features),
+        torch.zeros(n_queries, n_samples, row - 1),
+        torch.zeros(n_queries, dtype=torch.int64),
+    )
+    queries = torch.export.Dim("n_queries")
+    shapes = {name: {0: queries} for name in KNOWN_INPUT_NAMES}
+    _write_onnx(path, known, examples, shapes, KNOWN_INPUT_NAMES)
+
+
+def _write_onnx(
+    path: Path,
+    network: torch.nn.Module,
+    examples: tuple[torch.Tensor, ...],
+    shapes: dict[str, Any],
+    input_names: tuple[str, ...],
+) -> None:
     # the exporter looks for optional packages and warns about its own internals
     registration = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registration.level
@@ -137,7 +171,7 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
                 network,
                 examples,
                 path,
-                input_names=list(INPUT_NAMES[: len(examples)]),
+                input_names=list(input_names),
                 output_names=list(OUTPUT_NAMES),
                 opset_version=OPSET,
                 dynamo=True,
@@ -149,8 +183,22 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
         registration.setLevel(level)
 
 
+def write_user_vectors(path: Path, encoder: UserEncoder, history: History) -> None:
+    """Write every user's vectors given the whole history as a NumPy file, (n_users, n_samples, width).
+
+    Args:
+        path: the file.
+        encoder: solves for them.
+        history: all ratings.
+    """
+    shape = (history.n_users, encoder.table.shape[0], encoder.table.shape[2] - 1)
+    vectors = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    encode_users(encoder, history, vectors)
+    vectors.flush()
+
+
 def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Query]:
-    """Real rows to compare on: known pairs, a new user, an unknown movie, and ratings in the request."""
+    """Real rows to compare on: rated and other pairs, a stranger, an unknown movie, ratings given along."""
     rows = rng.choice(history.n_ratings, size=min(N_PARITY_ROWS, history.n_ratings), replace=False)
     users = np.searchsorted(history.user_offsets, rows, side="right") - 1
     pairs = zip(
@@ -158,10 +206,15 @@ def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Qu
     )
     queries = [Query(user_id=user, movie_id=movie) for user, movie in pairs]
     stranger, nothing = int(history.user_ids.max()) + 1, int(history.movie_ids.max()) + 1
+    others = history.movie_ids[rng.integers(history.n_movies, size=len(queries))].tolist()
+    unrated = [
+        Query(user_id=query.user_id, movie_id=movie) for query, movie in zip(queries, others, strict=True)
+    ]
     first = queries[0]
     known = KnownRating(movie_id=first.movie_id, rating=float(history.user_codes[rows[0]]) * HALF_STAR)
     return [
         *queries,
+        *unrated,
         Query(user_id=stranger, movie_id=first.movie_id),
         Query(user_id=first.user_id, movie_id=nothing),
         Query(movie_id=nothing, ratings=(known,)),
@@ -169,12 +222,14 @@ def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Qu
 
 
 def compare_with_torch(
-    path: Path, trained: TrainedNetwork, history: History, queries: list[Query]
+    folder: Path, trained: TrainedNetwork, history: History, queries: list[Query]
 ) -> tuple[float, NDArray[np.float32]]:
     """The largest difference between torch and onnxruntime, stars, and what onnxruntime predicted.
 
+    The networks are compared, and for queries that stored vectors answer, the one for known users too.
+
     Args:
-        path: the ONNX file.
+        folder: holds the ONNX files and the vectors.
         trained: the torch network.
         history: what the queries may see.
         queries: at least one.
@@ -189,6 +244,15 @@ def compare_with_torch(
         names=trained.feature_names,
     )
     ours = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
     served = run_session(session, table.matrix, visible.contexts, visible.queries)
-    return float(np.abs(ours - served).max()), served
+    difference = float(np.abs(ours - served).max())
+    known = visible.stored_users != UNKNOWN
+    if trained.network.encoder is not None and known.any():
+        session = onnxruntime.InferenceSession(
+            folder / KNOWN_USERS_NETWORK, providers=["CPUExecutionProvider"]
+        )
+        people = np.load(folder / USER_VECTORS, mmap_mode="r")[visible.stored_users[known]]
+        stored = run_known_session(session, table.matrix[known], people, visible.queries.movies[known])
+        difference = max(difference, float(np.abs(ours[known] - stored).max()))
+    return difference, served
