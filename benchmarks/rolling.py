@@ -8,7 +8,6 @@ they could do.
 """
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +71,7 @@ def predict_rolling(bundle: Bundle, ratings: Ratings, test: Ratings) -> NDArray[
         ratings: everything known, the test rows included: each is cut away by its own day.
         test: the rows to predict.
     """
-    refreshed = dataclasses.replace(bundle, history=build_history(ratings))
+    refreshed = bundle.with_history(build_history(ratings))
     cuts = test.days.astype(np.int32)
     return score_pairs(Predictor(refreshed), list_pairs(test), cuts, show_progress=True)
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ class Bundle:
     movies: Movies
     user_vectors: NDArray[np.float32] | None
     """(n_users, n_samples, width) each user's vectors given the whole history; None without an encoder."""
+
+    def with_history(self, history: History) -> "Bundle":
+        """The same network with other ratings of the same catalogue; the stored vectors no longer hold."""
+        return replace(self, history=history, user_vectors=None)
 
     @property
     def known_users_path(self) -> Path:

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import Rated, make_history
 from tiny_run import list_folder
 
-from model import bundle
+from model import bundle, checksums
 from model.bundle import (
     FORMAT_VERSION,
+    KNOWN_USERS_NETWORK,
     MANIFEST,
     NETWORK,
     REQUIRED_KEYS,
+    USER_VECTORS,
     load_bundle,
+    main,
     read_manifest,
     replace_folder,
     write_bundle,
@@ -23,7 +27,14 @@ from model.checksums import hash_file
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.store import ARRAYS
 
-FILES = [NETWORK, "history/scale.json", "history/titles.npy", "history/title_offsets.npy"]
+FILES = [
+    NETWORK,
+    KNOWN_USERS_NETWORK,
+    USER_VECTORS,
+    "history/scale.json",
+    "history/titles.npy",
+    "history/title_offsets.npy",
+]
 FILES += [f"history/{name}.npy" for name in ARRAYS]
 
 
@@ -57,6 +68,40 @@ def test_load_bundle_gives_history_and_titles_when_intact(bundle_path: Path) -> 
     assert all(loaded.movies.titles)
     assert loaded.network_path == bundle_path / NETWORK
     assert sorted(loaded.manifest["files"]) == sorted(FILES)
+
+
+def test_large_files_are_sampled_when_loaded_and_read_whole_when_asked(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A byte changed between two samples is noticed by the command, one at a file's end by every loading."""
+    monkeypatch.setattr(checksums, "LARGE_FILE", 1_000)
+    monkeypatch.setattr(checksums, "SAMPLE_BYTES", 1)
+    path = damaged / "history" / "user_movies.npy"
+    manifest = read_manifest(damaged)
+    manifest["samples"] = {"history/user_movies.npy": checksums.hash_samples(path)}
+    change_manifest(damaged, samples=manifest["samples"], digest=bundle.digest_manifest(manifest))
+    assert main([str(damaged)]) == 0
+    assert "are as exported" in capsys.readouterr().out
+    data = bytearray(path.read_bytes())
+    data[(len(data) - 1) * 10 // 63 + 1] ^= 1
+    path.write_bytes(data)
+    assert load_bundle(damaged).history.n_users > 0
+    assert main([str(damaged)]) == 2
+    assert "user_movies.npy is not the one that was exported" in capsys.readouterr().err
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArtifactIncompatibleError, match=r"user_movies.npy is not the one"):
+        load_bundle(damaged)
+
+
+def test_with_history_forgets_stored_vectors_when_ratings_are_others(bundle_path: Path) -> None:
+    """They were solved for from the old ratings."""
+    bundle = load_bundle(bundle_path)
+    assert bundle.user_vectors is not None
+    other = make_history([Rated(1, 10, 3)])
+    refreshed = bundle.with_history(other)
+    assert refreshed.history is other
+    assert refreshed.user_vectors is None
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -18,6 +18,7 @@ from model.formats.pairs import Pairs
 from model.history import NO_CUT, History
 from model.score import count_known, main, score_pairs, write_predictions
 from model.serving.predictor import Predictor, Query
+from model.table import Ids
 
 DAY = parse_day("2003-07-01")
 STRANGER, NOTHING = 2_649_430, 9_999
@@ -115,15 +116,15 @@ def test_score_pairs_does_a_users_work_once_when_rows_are_scattered(
     """Chunks hold whole users, next to each other."""
     monkeypatch.setattr(score, "CHUNK_PAIRS", 4)
     users, movie = history.user_ids[:3].tolist(), int(history.movie_ids[0])
-    asked: list[list[int | None]] = []
+    asked: list[list[int]] = []
 
     class Watcher(Predictor):
         def __init__(self) -> None:
             pass
 
-        def predict_ratings(self, queries: list[Query]) -> np.ndarray:  # type: ignore[override]
-            asked.append([query.user_id for query in queries])
-            return np.zeros(len(queries), dtype=np.float32)
+        def predict_pairs(self, user_ids: Ids, movie_ids: Ids, **_: object) -> np.ndarray:
+            asked.append(user_ids.tolist())
+            return np.zeros(len(movie_ids), dtype=np.float32)
 
     score_pairs(
         Watcher(), make_pairs([(user, movie) for user in users * 4]), np.full(12, NO_CUT, dtype=np.int32)

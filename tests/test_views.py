@@ -19,6 +19,7 @@ from model.views import (
     compute_mean_gaps,
     concatenate_ranges,
     find_context_rows,
+    hide_rows,
     view_history,
 )
 
@@ -174,3 +175,25 @@ def test_queries_count_themselves() -> None:
     """Three questions are three."""
     visible, _ = ask(make_history(ROWS), *(Query(user_id=user, movie_id=10) for user in (1, 2, 3)))
     assert len(visible.queries) == 3
+
+
+def test_hide_rows_copies_groups_without_one_rating_each() -> None:
+    """Group 1 twice, without its first and without its last rating, and group 0 without its only one."""
+    contexts = Contexts(
+        users=np.array([7, 8], dtype=np.int32),
+        views=np.array([0, 1]),
+        as_of=np.array([5, 6], dtype=np.int32),
+        offsets=np.array([0, 1, 4]),
+        movies=np.array([9, 1, 2, 3], dtype=np.int32),
+        codes=np.array([8, 2, 4, 6], dtype=np.uint8),
+        days=np.array([0, 1, 2, 3], dtype=np.int32),
+    )
+    hidden, groups = hide_rows(contexts, np.array([1, 1, 0]), np.array([1, 3, 0]))
+    assert groups.tolist() == [0, 1, 2]
+    assert hidden.users.tolist() == [8, 8, 7]
+    assert hidden.views.tolist() == [1, 1, 0]
+    assert hidden.as_of.tolist() == [6, 6, 5]
+    assert hidden.offsets.tolist() == [0, 2, 4, 4]
+    assert hidden.movies.tolist() == [2, 3, 1, 2]
+    assert hidden.codes.tolist() == [4, 6, 2, 4]
+    assert hidden.days.tolist() == [2, 3, 1, 2]

@@ -13,7 +13,7 @@ from reference import answer
 from model.bundle import NETWORK, Bundle, load_bundle
 from model.dates import parse_day
 from model.errors import ArtifactIncompatibleError, PredictionError
-from model.history import History, build_history
+from model.history import NO_CUT, History, build_history
 from model.serving.predictor import KnownRating, Prediction, Predictor, Query
 from model.table import Ratings
 
@@ -52,7 +52,7 @@ def with_rows(bundle: Bundle, rows: list[Rated]) -> Predictor:
         movies=bundle.movies,
         scale=bundle.history.scale,
     )
-    return Predictor(dataclasses.replace(bundle, history=build_history(ratings)))
+    return Predictor(bundle.with_history(build_history(ratings)))
 
 
 def rated_by(rows: list[Rated], user: int) -> tuple[KnownRating, ...]:
@@ -123,6 +123,55 @@ def test_own_rating_is_invisible_when_its_pair_is_asked(bundle: Bundle, predicto
             assert seen.neighbours == expected.neighbours
             assert seen.n_user_ratings == expected.n_user_ratings
             assert seen.n_movie_ratings == expected.n_movie_ratings
+
+
+def test_stored_vectors_give_what_the_encoder_gives(bundle: Bundle, predictor: Predictor) -> None:
+    """Known users and unrated movies, unknown ones among them: with and without the stored vectors."""
+    assert bundle.user_vectors is not None
+    rows = list_rows(bundle.history)
+    queries = [
+        *(
+            Query(user_id=user, movie_id=movie, day=day)
+            for user, movie in unrated_pairs(rows, 40)
+            for day in (None, 5)
+        ),
+        Query(user_id=rows[0].user, movie_id=987_654),
+        Query(user_id=rows[0].user, movie_id=rows[0].movie),
+        Query(user_id=987_654, movie_id=rows[0].movie),
+    ]
+    solved = Predictor(bundle.with_history(bundle.history)).predict(queries)
+    for stored, plain in zip(predictor.predict(queries), solved, strict=True):
+        assert stored.predicted_rating == pytest.approx(plain.predicted_rating, abs=1e-5)
+        assert stored.interval == pytest.approx(plain.interval, abs=1e-5)
+        assert stored.neighbours == plain.neighbours
+
+
+@pytest.mark.parametrize("as_of", [None, "middle"])
+@pytest.mark.parametrize("first_day", [None, 11_000])
+def test_predict_pairs_gives_what_single_queries_give(
+    bundle: Bundle, predictor: Predictor, as_of: str | None, first_day: int | None
+) -> None:
+    """Rated and unrated pairs, strangers and unlisted movies, uncut and cut, with and without days."""
+    rows = list_rows(bundle.history)
+    cut = None if as_of is None else sorted(row.day for row in rows)[len(rows) // 2]
+    pairs = [
+        *((row.user, row.movie) for row in rows[::60]), *unrated_pairs(rows, 20),
+        (987_654, rows[0].movie), (rows[0].user, 987_654), (987_654, 987_654),
+    ]  # fmt: skip
+    days = None if first_day is None else [first_day + 30 * place for place in range(len(pairs))]
+    predicted = predictor.predict_pairs(
+        np.array([user for user, _ in pairs]),
+        np.array([movie for _, movie in pairs]),
+        cuts=np.full(len(pairs), NO_CUT if cut is None else cut, dtype=np.int32),
+        days=None if days is None else np.array(days, dtype=np.int32),
+    )
+    expected = [
+        predictor.predict([
+            Query(user_id=user, movie_id=movie, as_of=cut, day=None if days is None else days[place])
+        ])[0].predicted_rating
+        for place, (user, movie) in enumerate(pairs)
+    ]
+    assert predicted.tolist() == pytest.approx(expected, abs=1e-5)
 
 
 def test_batch_equals_single_when_queries_are_mixed(bundle: Bundle, predictor: Predictor) -> None:
@@ -319,7 +368,7 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
     )
     write_network(tmp_path / NETWORK, network.eval(), n_features=5)
     manifest = {**bundle.manifest, "feature_names": list(SEED_FEATURES)}
-    predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest))
+    predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest, user_vectors=None))
     rows = list_rows(bundle.history)
     predicted = predictor.predict_ratings([Query(user_id=row.user, movie_id=row.movie) for row in rows[:5]])
     assert predicted.tolist() == [expected] * 5

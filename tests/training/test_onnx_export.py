@@ -118,17 +118,20 @@ def test_manifest_says_what_was_exported_when_bundle_is_written(bundle_path: Pat
     assert manifest["data_fingerprint"] == metrics["data_fingerprint"]
     assert manifest["opset"] == OPSET
     assert manifest["library_versions"]["onnxruntime"] == onnxruntime.__version__
-    assert manifest["parity"]["rows"] == N_PARITY_ROWS + 3
+    assert manifest["parity"]["rows"] == 2 * N_PARITY_ROWS + 3
     assert 0 <= manifest["parity"]["largest_difference"] < TOLERANCE
     assert 1 <= manifest["self_test"]["predicted_rating"] <= 5
 
 
 def test_parity_queries_cover_every_kind_when_chosen(bundle_path: Path, rng: np.random.Generator) -> None:
-    """Known pairs of the history, then a new user, an unknown movie, and ratings in the request."""
+    """Known pairs of the history, other movies, a new user, an unknown movie, and ratings in the request."""
     history = load_bundle(bundle_path).history
     queries = choose_parity_queries(history, rng)
-    *known, new_user, unknown_movie, folded_in = queries
-    assert len(known) == len(set(known)) == N_PARITY_ROWS
+    known, others = queries[:N_PARITY_ROWS], queries[N_PARITY_ROWS:-3]
+    new_user, unknown_movie, folded_in = queries[-3:]
+    assert len(set(known)) == len(others) == N_PARITY_ROWS
+    assert [query.user_id for query in others] == [query.user_id for query in known]
+    assert len(set(known) - set(others)) > N_PARITY_ROWS / 2
     for query in known:
         [user] = history.find_users(np.array([query.user_id]))
         [movie] = history.find_movies(np.array([query.movie_id]))
@@ -147,10 +150,10 @@ def test_parity_difference_is_found_when_one_network_is_perturbed(
     history = load_bundle(bundle_path).history
     trained = read_checkpoint(run_path)
     queries = choose_parity_queries(history, rng)
-    assert compare_with_torch(bundle_path / NETWORK, trained, history, queries)[0] < TOLERANCE
+    assert compare_with_torch(bundle_path, trained, history, queries)[0] < TOLERANCE
     with torch.no_grad():
         trained.network.heads.biases[-1] += 0.01
-    difference, served = compare_with_torch(bundle_path / NETWORK, trained, history, queries)
+    difference, served = compare_with_torch(bundle_path, trained, history, queries)
     assert 1e-3 < difference <= 0.011
     assert served.shape == (len(queries), 3)
 
