@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.history import MovieIndexes
 from model.table import HALF_STAR
 from model.views import Contexts, Queries
 
@@ -22,7 +21,7 @@ INPUT_NAMES = ("features", "context_movies", "context_stars", "context_weights",
 """The network's inputs, in order; one without an encoder takes only the features."""
 
 
-KNOWN_INPUT_NAMES = ("features", "people", "movies")
+KNOWN_INPUT_NAMES = ("features", "people", "asked")
 """The inputs of the network for users whose vectors are stored."""
 OUTPUT_NAMES = ("rating", "interval_low", "interval_high")
 """The network's outputs, in order, each (n_queries,) stars."""
@@ -116,7 +115,7 @@ def run_session(
 
 
 def run_known_session(
-    session: Session, features: NDArray[np.float32], people: NDArray[np.float32], movies: MovieIndexes
+    session: Session, features: NDArray[np.float32], people: NDArray[np.float32], asked: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Run the exported network for users whose vectors are stored.
 
@@ -124,13 +123,12 @@ def run_known_session(
         session: of that network.
         features: (n_queries, n_features) the network's feature columns.
         people: (n_queries, n_samples, width) the vectors of each query's user.
-        movies: (n_queries,) movie indexes.
+        asked: (n_queries, n_samples, width + 1) each query's row of the movie table.
 
     Returns:
         (n_queries, 3) stars, the columns of `OUTPUT_NAMES`.
     """
-    rows = movies.astype(np.int64) + 1
-    outputs = session.run(OUTPUT_NAMES, {"features": features, "people": people, "movies": rows})
+    outputs = session.run(OUTPUT_NAMES, {"features": features, "people": people, "asked": asked})
     return np.stack(outputs, axis=1)
 
 

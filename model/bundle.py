@@ -32,6 +32,7 @@ NETWORK = "model.onnx"
 KNOWN_USERS_NETWORK = "known_users.onnx"
 """The network for users whose vectors are stored."""
 USER_VECTORS = "user_vectors.npy"
+MOVIE_TABLE = "movie_table.npy"
 HISTORY = "history"
 
 REQUIRED_KEYS = frozenset({
@@ -39,6 +40,16 @@ REQUIRED_KEYS = frozenset({
     "training_config", "metrics", "library_versions", "self_test", "files", "samples", "digest",
 })  # fmt: skip
 """What every manifest holds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredVectors:
+    """What the encoder knows of users and movies, so that it need not be run for known users."""
+
+    users: NDArray[np.float32]
+    """(n_users, n_samples, width) each user's vectors given the whole history."""
+    movies: NDArray[np.float32]
+    """(n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +60,12 @@ class Bundle:
     manifest: dict[str, Any]
     history: History
     movies: Movies
-    user_vectors: NDArray[np.float32] | None
-    """(n_users, n_samples, width) each user's vectors given the whole history; None without an encoder."""
+    vectors: StoredVectors | None
+    """None where the network has no encoder, or the history is not the one that it was exported with."""
 
     def with_history(self, history: History) -> "Bundle":
         """The same network with other ratings of the same catalogue; the stored vectors no longer hold."""
-        return replace(self, history=history, user_vectors=None)
+        return replace(self, history=history, vectors=None)
 
     @property
     def known_users_path(self) -> Path:
@@ -95,14 +106,19 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
     history = read_history(path / HISTORY)
     vectors = None
     if USER_VECTORS in manifest["files"]:
-        # a plain array over the mapping: np.memmap's own methods are slower
-        vectors = np.asarray(np.load(path / USER_VECTORS, mmap_mode="r", allow_pickle=False))
+        # plain arrays over the mappings: np.memmap's own methods are slower
+        vectors = StoredVectors(
+            *(
+                np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
+                for name in (USER_VECTORS, MOVIE_TABLE)
+            )
+        )
     return Bundle(
         path=path,
         manifest=manifest,
         history=history,
         movies=read_movies(path / HISTORY, history),
-        user_vectors=vectors,
+        vectors=vectors,
     )
 
 

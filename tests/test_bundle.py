@@ -31,6 +31,7 @@ FILES = [
     NETWORK,
     KNOWN_USERS_NETWORK,
     USER_VECTORS,
+    MOVIE_TABLE,
     "history/scale.json",
     "history/titles.npy",
     "history/title_offsets.npy",
@@ -97,11 +98,11 @@ def test_large_files_are_sampled_when_loaded_and_read_whole_when_asked(
 def test_with_history_forgets_stored_vectors_when_ratings_are_others(bundle_path: Path) -> None:
     """They were solved for from the old ratings."""
     bundle = load_bundle(bundle_path)
-    assert bundle.user_vectors is not None
+    assert bundle.vectors is not None
     other = make_history([Rated(1, 10, 3)])
     refreshed = bundle.with_history(other)
     assert refreshed.history is other
-    assert refreshed.user_vectors is None
+    assert refreshed.vectors is None
 
 
 @pytest.mark.parametrize("name", FILES)

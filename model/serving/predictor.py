@@ -13,7 +13,7 @@ from model.batches import OUTPUT_NAMES, run_known_session, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import FeatureTable, compute_features
-from model.history import ERA_NAMES, NO_ERA, UNKNOWN, History
+from model.history import ERA_NAMES, NO_CUT, NO_ERA, UNKNOWN, History
 from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
 from model.table import HALF_STAR, Ids, RatingScale
@@ -29,6 +29,8 @@ SELF_TEST_TOLERANCE = 1e-3
 """Largest difference between the self-test's prediction and the one made at export, stars."""
 
 
+SHORTLIST, MIN_SHORTLIST = 3, 100
+"""How many movies are ranked by the whole network for each one that is recommended, and at least."""
 MOST_CUTS = 8
 """Different `as_of` days that are looked up together."""
 
@@ -96,8 +98,8 @@ class Predictor:
         most = bundle.manifest["training_config"]["training"]["most_candidates"]
         self._search = partial(find_neighbours, bundle.history, most_candidates=most)
         self._session = open_session(bundle.network_path)
-        self._user_vectors = bundle.user_vectors
-        self._known_session = None if bundle.user_vectors is None else open_session(bundle.known_users_path)
+        self._vectors = bundle.vectors
+        self._known_session = None if bundle.vectors is None else open_session(bundle.known_users_path)
 
     @property
     def scale(self) -> RatingScale:
@@ -168,6 +170,51 @@ class Predictor:
             )[:, 0]
         return predicted
 
+    def recommend(
+        self, user_id: int, *, n: int, era: str | None = None, day: int | None = None
+    ) -> list[tuple[int, float]]:
+        """The movies that a known user would rate highest, of those that the user has not rated.
+
+        The encoder, which is cheap to ask about all movies, draws up a shortlist; the whole network ranks it.
+
+        Args:
+            user_id: a user of the history.
+            n: how many movies at most.
+            era: only movies of this era, one of `model.history.ERA_NAMES`; None for all.
+            day: the day the predictions are for, days since 1970-01-01; None as for a `Query`.
+
+        Returns:
+            Movie ids and predicted ratings in stars, highest first; of equal ones the lower id.
+
+        Raises:
+            PredictionError: if the history does not hold the user.
+        """
+        history = self._bundle.history
+        [user] = history.find_users(np.array([user_id])).tolist()
+        if user == UNKNOWN:
+            raise PredictionError(f"user {user_id} has no ratings here: expected a known user")
+        allowed = np.diff(history.movie_offsets) > 0
+        allowed[history.user_movies[history.user_rows(user)]] = False
+        if era is not None:
+            allowed &= history.movie_eras == ERA_NAMES.index(era)
+        movies = np.flatnonzero(allowed)
+        n_listed = max(SHORTLIST * n, MIN_SHORTLIST)
+        if self._vectors is not None and len(movies) > n_listed:
+            samples = self._vectors.movies[movies + 1]  # (n_movies, samples, width + 1)
+            means = samples[..., 0].mean(axis=1)
+            means += np.einsum("msw,sw->m", samples[..., 1:], self._vectors.users[user]) / samples.shape[1]
+            movies = np.sort(movies[np.argpartition(-means, n_listed)[:n_listed]])
+        if not len(movies):
+            return []
+        predicted = self.predict_pairs(
+            np.full(len(movies), user_id),
+            history.movie_ids[movies],
+            cuts=np.full(len(movies), NO_CUT, dtype=np.int32),
+            days=None if day is None else np.full(len(movies), day, dtype=np.int32),
+        )
+        best = np.argsort(-predicted, kind="stable")[:n]
+        return list(zip(history.movie_ids[movies[best]].tolist(), predicted[best].tolist(), strict=True))
+
     def self_test(self) -> Prediction:
         """Repeat the prediction that was made at export.
 
@@ -199,13 +246,16 @@ class Predictor:
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
         queries, users = visible.queries, visible.stored_users
-        if self._known_session is None or self._user_vectors is None:
+        if self._known_session is None or self._vectors is None:
             return run_session(self._session, features, visible.contexts, queries)
         predicted = np.empty((len(queries), len(OUTPUT_NAMES)), dtype=np.float32)
         known = users != UNKNOWN
         if known.any():
             predicted[known] = run_known_session(
-                self._known_session, features[known], self._user_vectors[users[known]], queries.movies[known]
+                self._known_session,
+                features[known],
+                self._vectors.users[users[known]],
+                self._vectors.movies[queries.movies[known] + 1],
             )
         if not known.all():
             predicted[~known] = run_session(

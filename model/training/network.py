@@ -241,21 +241,20 @@ class KnownUserNetwork(nn.Module):
         if network.encoder is None:
             raise ValueError("a network without an encoder has no user vectors")
         self.network = network
-        self.table: Tensor
+        samples, _, row = network.encoder.table.shape
+        self.vector_shape = (samples, row - 1)
+        """Samples and width of a user's vectors."""
         self.overall_mean: Tensor
-        # by movie, so that a movie's samples are one stretch of memory
-        self.register_buffer("table", network.encoder.table.transpose(0, 1).contiguous())
         self.register_buffer("overall_mean", network.encoder.overall_mean)
 
-    def forward(self, features: Tensor, people: Tensor, movies: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, people: Tensor, asked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predict.
 
         Args:
             features: float32 (n_queries, n_features).
             people: float32 (n_queries, n_samples, width) the vectors of each query's user.
-            movies: int64 (n_queries,) rows of the movie table.
+            asked: float32 (n_queries, n_samples, width + 1) each query's row of the movie table.
         """
-        asked = self.table[movies]  # (n_queries, samples, width + 1)
         members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people).sum(-1)
         mean = members.mean(1)
         spread = ((members - mean[:, None]) ** 2).mean(1).sqrt()

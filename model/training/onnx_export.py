@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.batches import INPUT_NAMES, KNOWN_INPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
-from model.bundle import HISTORY, KNOWN_USERS_NETWORK, NETWORK, USER_VECTORS, write_bundle
+from model.bundle import HISTORY, KNOWN_USERS_NETWORK, MOVIE_TABLE, NETWORK, USER_VECTORS, write_bundle
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
 from model.history import UNKNOWN, History
@@ -73,7 +73,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         write_network(folder / NETWORK, trained.network, n_features=n_features)
         if trained.network.encoder is not None:
             write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
-            write_user_vectors(folder / USER_VECTORS, trained.network.encoder, history)
+            write_vectors(folder, trained.network.encoder, history)
         (folder / HISTORY).mkdir()
         write_history(folder / HISTORY, history, movies.titles)
         queries = choose_parity_queries(history, np.random.default_rng(trained.config.training.seed))
@@ -142,11 +142,11 @@ def write_known_users_network(path: Path, network: RatingNetwork, *, n_features:
         n_features: columns of its feature matrix.
     """
     known = KnownUserNetwork(network).eval()
-    n_queries, (_, n_samples, row) = 3, known.table.shape
+    n_queries, (n_samples, width) = 3, known.vector_shape
     examples = (
         torch.zeros(n_queries, n_features),
-        torch.zeros(n_queries, n_samples, row - 1),
-        torch.zeros(n_queries, dtype=torch.int64),
+        torch.zeros(n_queries, n_samples, width),
+        torch.zeros(n_queries, n_samples, width + 1),
     )
     queries = torch.export.Dim("n_queries")
     shapes = {name: {0: queries} for name in KNOWN_INPUT_NAMES}
@@ -183,16 +183,18 @@ def _write_onnx(
         registration.setLevel(level)
 
 
-def write_user_vectors(path: Path, encoder: UserEncoder, history: History) -> None:
-    """Write every user's vectors given the whole history as a NumPy file, (n_users, n_samples, width).
+def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
+    """Write what the encoder knows as NumPy files, the arrays of `model.bundle.StoredVectors`.
 
     Args:
-        path: the file.
-        encoder: solves for them.
+        folder: where to.
+        encoder: solves for the users' vectors.
         history: all ratings.
     """
+    # by movie, so that a movie's samples are one stretch of memory
+    np.save(folder / MOVIE_TABLE, encoder.table.transpose(0, 1).contiguous().numpy(), allow_pickle=False)
     shape = (history.n_users, encoder.table.shape[0], encoder.table.shape[2] - 1)
-    vectors = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    vectors = np.lib.format.open_memmap(folder / USER_VECTORS, mode="w+", dtype=np.float32, shape=shape)
     encode_users(encoder, history, vectors)
     vectors.flush()
 
@@ -253,6 +255,7 @@ def compare_with_torch(
             folder / KNOWN_USERS_NETWORK, providers=["CPUExecutionProvider"]
         )
         people = np.load(folder / USER_VECTORS, mmap_mode="r")[visible.stored_users[known]]
-        stored = run_known_session(session, table.matrix[known], people, visible.queries.movies[known])
+        asked = np.load(folder / MOVIE_TABLE, mmap_mode="r")[visible.queries.movies[known] + 1]
+        stored = run_known_session(session, table.matrix[known], people, asked)
         difference = max(difference, float(np.abs(ours[known] - stored).max()))
     return difference, served

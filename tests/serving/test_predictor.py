@@ -4,10 +4,12 @@ import dataclasses
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from builders import Found, Rated
+from numpy.typing import NDArray
 from reference import answer
 
 from model.bundle import NETWORK, Bundle, load_bundle
@@ -15,7 +17,7 @@ from model.dates import parse_day
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.history import NO_CUT, History, build_history
 from model.serving.predictor import KnownRating, Prediction, Predictor, Query
-from model.table import Ratings
+from model.table import Ids, Ratings
 
 STRANGER, NOTHING = 2_649_430, 9_999
 """A user and a movie that the made-up data cannot have."""
@@ -127,7 +129,7 @@ def test_own_rating_is_invisible_when_its_pair_is_asked(bundle: Bundle, predicto
 
 def test_stored_vectors_give_what_the_encoder_gives(bundle: Bundle, predictor: Predictor) -> None:
     """Known users and unrated movies, unknown ones among them: with and without the stored vectors."""
-    assert bundle.user_vectors is not None
+    assert bundle.vectors is not None
     rows = list_rows(bundle.history)
     queries = [
         *(
@@ -172,6 +174,67 @@ def test_predict_pairs_gives_what_single_queries_give(
         for place, (user, movie) in enumerate(pairs)
     ]
     assert predicted.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("era", [None, "1970-1989"])
+def test_recommendations_are_the_highest_predictions_of_unrated_movies(
+    bundle: Bundle, predictor: Predictor, era: str | None
+) -> None:
+    """Asked one by one about every rated movie that the user has not rated, the highest are the same."""
+    rows = list_rows(bundle.history)
+    user = rows[10].user
+    own = {row.movie for row in rows if row.user == user}
+    movies = sorted({row.movie for row in rows} - own)
+    predictions = [
+        predictor.predict([Query(user_id=user, movie_id=movie, day=12_000)])[0] for movie in movies
+    ]
+    expected = sorted(
+        (-prediction.predicted_rating, movie)
+        for prediction, movie in zip(predictions, movies, strict=True)
+        if era is None or prediction.era == era
+    )[:5]
+    found = predictor.recommend(user, n=5, era=era, day=12_000)
+    assert [movie for movie, _ in found] == [movie for _, movie in expected]
+    assert [stars for _, stars in found] == pytest.approx([-minus for minus, _ in expected], abs=1e-5)
+
+
+def test_recommendations_come_from_a_shortlist_when_movies_are_many(
+    bundle: Bundle, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a shortlist of 6 the best 2: the encoder's own best ones, ranked by the whole network."""
+    monkeypatch.setattr("model.serving.predictor.MIN_SHORTLIST", 6)
+    rows = list_rows(bundle.history)
+    user = rows[10].user
+    asked: list[int] = []
+    predict_pairs = Predictor.predict_pairs
+
+    def watch(self: Predictor, user_ids: Ids, movie_ids: Ids, **settings: Any) -> NDArray[np.float32]:
+        asked.extend(movie_ids.tolist())
+        return predict_pairs(self, user_ids, movie_ids, **settings)
+
+    monkeypatch.setattr(Predictor, "predict_pairs", watch)
+    found = predictor.recommend(user, n=2)
+    vectors = bundle.vectors
+    assert vectors is not None
+    [index] = bundle.history.find_users(np.array([user])).tolist()
+    own = {row.movie for row in rows if row.user == user}
+    scores = {
+        int(movie): np.mean([
+            vectors.movies[place + 1, sample, 0]
+            + vectors.movies[place + 1, sample, 1:] @ vectors.users[index, sample]
+            for sample in range(vectors.users.shape[1])
+        ])
+        for place, movie in enumerate(bundle.history.movie_ids)
+        if movie not in own and movie in {row.movie for row in rows}
+    }
+    assert asked == sorted(sorted(scores, key=lambda movie: -scores[movie])[:6])
+    assert {movie for movie, _ in found} <= set(asked)
+
+
+def test_recommendation_is_refused_when_user_is_unknown(predictor: Predictor) -> None:
+    """A stranger has no vectors; the error names the user."""
+    with pytest.raises(PredictionError, match="user 987654 has no ratings here"):
+        predictor.recommend(987_654, n=3)
 
 
 def test_batch_equals_single_when_queries_are_mixed(bundle: Bundle, predictor: Predictor) -> None:
@@ -368,7 +431,7 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
     )
     write_network(tmp_path / NETWORK, network.eval(), n_features=5)
     manifest = {**bundle.manifest, "feature_names": list(SEED_FEATURES)}
-    predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest, user_vectors=None))
+    predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest, vectors=None))
     rows = list_rows(bundle.history)
     predicted = predictor.predict_ratings([Query(user_id=row.user, movie_id=row.movie) for row in rows[:5]])
     assert predicted.tolist() == [expected] * 5

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model.training.gibbs import Posterior
 from model.training.network import (
     Heads,
+    KnownUserNetwork,
     RatingNetwork,
     UserEncoder,
     join_inputs,
@@ -222,6 +223,16 @@ def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) ->
     asked = [torch.tensor([0]), torch.tensor([2])]
     mean = np.mean(predict_members(posterior, {2: 4.0}, 1))
     assert network(torch.zeros(1, 1), *context, *asked)[0].item() == pytest.approx(mean + 1, abs=1e-4)
+
+
+def test_known_user_network_needs_an_encoder() -> None:
+    """The network of the seed features has no vectors to store."""
+    heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
+    network = RatingNetwork(
+        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+    )
+    with pytest.raises(ValueError, match="without an encoder"):
+        KnownUserNetwork(network)
 
 
 def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posterior) -> None:
