@@ -14,6 +14,7 @@ from model.bundle import (
     FORMAT_VERSION,
     KNOWN_USERS_NETWORK,
     MANIFEST,
+    MOVIE_TABLE,
     NETWORK,
     REQUIRED_KEYS,
     USER_VECTORS,
