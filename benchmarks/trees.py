@@ -11,7 +11,7 @@ from model.config import RunConfig, TrainingConfig
 from model.features import compute_features, feature_names
 from model.history import History, build_history
 from model.table import Ratings
-from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
+from model.training.bulk_neighbours import build_whole_search
 from model.training.evaluation import build_test_queries
 from model.training.fit import prepare_rows
 from model.views import view_history
@@ -45,11 +45,7 @@ class TreePeer(RatingMethod):
         """Compute the features with everything known and predict."""
         history = self._history
         contexts, queries = build_test_queries(history, asked)
-        search = build_bulk_search(
-            history,
-            np.zeros(history.n_ratings, dtype=np.int8),
-            np.full(contexts.n_groups, NO_FOLD, dtype=np.int8),
-        )
+        search = build_whole_search(history)
         table = compute_features(
             history, view_history(history), contexts, queries, search=search, names=feature_names("seed")
         )

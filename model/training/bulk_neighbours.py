@@ -1,8 +1,8 @@
 """The neighbour search for training: every group and query in one compiled pass, folds left out.
 
-Same definitions and same order as `model.neighbours`, for many rows: cost is the sum over groups of the
-raters of the group's movies, plus the sum over queries of the movie's raters. Compiled by Numba on first use
-and cached beside this file.
+Same definitions and same order as `model.neighbours`, for many rows. A group's gaps are counted by way of its
+movies' raters, once for all of its queries, or by way of each query's candidates' histories, whichever is
+cheaper. Compiled by Numba on first use and cached beside this file.
 """
 
 import numba
@@ -21,7 +21,7 @@ from model.neighbours import (
     empty_neighbours,
 )
 from model.table import HALF_STAR
-from model.views import Contexts, Queries, Views, compute_mean_gaps, find_context_rows
+from model.views import Contexts, Queries, Views, compute_mean_gaps
 
 NO_FOLD = -1
 """The fold of a group that sees every fold."""
@@ -31,23 +31,35 @@ _COMMON, _GAP_SUM = N_CODES, N_CODES + 1
 """Columns behind the gap counts: how many gaps there are, and their sum in half stars."""
 _N_COLUMNS = 16
 """A user's counts fill one cache line."""
+_CACHE_BYTES = 4 << 20
+_NEAR_COST, _FAR_COST = 1.5, 12.0
+"""How much dearer a rating is that adds to the counts of some user than one of a history read in order: where
+the counts of all users fit into the cache, and where they do not."""
 
 
 def build_bulk_search(
     history: History,
-    row_folds: NDArray[np.int8],
+    user_row_folds: NDArray[np.int8],
+    movie_row_folds: NDArray[np.int8],
     group_folds: NDArray[np.int8],
     *,
     most_candidates: int = MOST_CANDIDATES,
+    context_cost: float | None = None,
 ) -> NeighbourSearch:
     """Build a search in which each group sees only ratings outside its fold.
 
     Args:
         history: the index of all training ratings.
-        row_folds: (n_ratings,) the fold of each of the history's by-movie rows.
+        user_row_folds: (n_ratings,) the fold of each of the history's by-user rows.
+        movie_row_folds: (n_ratings,) the fold of each of the history's by-movie rows.
         group_folds: (n_groups,) the fold that each group does not see; `NO_FOLD` sees all.
         most_candidates: of a movie with more raters, this many are looked at, evenly spread over its ratings.
+        context_cost: how much dearer a rating is that is read by way of the context's movies than one read by
+            way of the candidates; None is what was measured.
     """
+    if context_cost is None:
+        fits = history.n_users * _N_COLUMNS * 4 <= _CACHE_BYTES
+        context_cost = _NEAR_COST if fits else _FAR_COST
 
     def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
         mean_gaps = compute_mean_gaps(views, contexts, queries)
@@ -60,11 +72,24 @@ def build_bulk_search(
         _search_groups(
             busy,
             n_threads,
-            history.n_users,
             most_candidates,
-            (history.movie_offsets, history.movie_users, history.movie_codes, history.movie_days, row_folds),
+            context_cost,
+            (
+                history.movie_offsets,
+                history.movie_users,
+                history.movie_codes,
+                history.movie_days,
+                movie_row_folds,
+            ),
+            (
+                history.user_offsets,
+                history.user_movies,
+                history.user_codes,
+                history.user_days,
+                user_row_folds,
+            ),
             (contexts.users, contexts.as_of, contexts.offsets, contexts.movies, contexts.codes, group_folds),
-            (order, starts, queries.movies, find_context_rows(contexts, queries), mean_gaps),
+            (order, starts, queries.movies, mean_gaps),
             (found.users, found.codes, found.distances, found.closenesses, found.common_movies),
         )
         return found
@@ -83,56 +108,122 @@ def build_whole_search(history: History, *, most_candidates: int = MOST_CANDIDAT
 
     def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
         group_folds = np.full(contexts.n_groups, NO_FOLD, dtype=np.int8)
-        bulk = build_bulk_search(history, no_folds, group_folds, most_candidates=most_candidates)
+        bulk = build_bulk_search(history, no_folds, no_folds, group_folds, most_candidates=most_candidates)
         return bulk(views, contexts, queries)
 
     return search
 
 
 @numba.njit(parallel=True, cache=True)
-def _search_groups(busy, n_threads, n_users, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
+def _search_groups(  # type: ignore[no-untyped-def]
+    busy, n_threads, most, context_cost, by_movie, by_user, contexts, queries, found
+):
     """Share the groups among threads; each has its own counts of gaps to every user."""
+    n_users, n_movies = len(by_user[0]) - 1, len(by_movie[0]) - 1
     for thread in numba.prange(n_threads):
         counts = np.zeros((n_users, _N_COLUMNS), dtype=np.int32)
+        own = np.zeros(n_movies, dtype=np.uint8)
         for place in range(thread, len(busy), n_threads):
-            _search_group(busy[place], counts, most, rows, contexts, queries, found)
+            _search_group(
+                busy[place], counts, own, most, context_cost, by_movie, by_user, contexts, queries, found
+            )
 
 
 @numba.njit(cache=True)
-def _search_group(group, counts, most, rows, contexts, queries, found):  # type: ignore[no-untyped-def]
-    movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
+def _search_group(  # type: ignore[no-untyped-def]
+    group, counts, own, most, context_cost, by_movie, by_user, contexts, queries, found
+):
+    movie_offsets, movie_users, _movie_codes, _movie_days, _movie_folds = by_movie
     users, as_of, offsets, context_movies, context_codes, group_folds = contexts
-    order, starts, query_movies, own_rows, mean_gaps = queries
+    order, starts, query_movies, mean_gaps = queries
     cut, fold = as_of[group], group_folds[group]
-    n_read = 0
+    n_of_movies = 0
     for place in range(offsets[group], offsets[group + 1]):
-        movie, own = context_movies[place], np.int64(context_codes[place])
-        first = movie_offsets[movie]
-        stop = first + np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
-        n_read += stop - first
-        for row in range(first, stop):
-            if row_folds[row] != fold:
-                of_user = counts[movie_users[row]]
-                gap = abs(np.int64(movie_codes[row]) - own)
-                of_user[gap] += 1
-                of_user[_COMMON] += 1
-                of_user[_GAP_SUM] += gap
+        movie = context_movies[place]
+        own[movie] = context_codes[place]
+        n_of_movies += movie_offsets[movie + 1] - movie_offsets[movie]
+    n_of_candidates = 0
+    for asked in range(starts[group], starts[group + 1]):
+        movie = query_movies[order[asked]]
+        if movie != UNKNOWN:
+            n_of_candidates += _count_histories(movie, most, by_movie, by_user[0])
+        if n_of_candidates >= context_cost * n_of_movies:
+            break
+    by_context = n_of_candidates >= context_cost * n_of_movies
+    if by_context:
+        _count_gaps_to_all(group, counts, by_movie, contexts)
     for asked in range(starts[group], starts[group + 1]):
         query = order[asked]
         movie = query_movies[query]
-        if movie == UNKNOWN:
-            continue
-        own = np.int64(context_codes[own_rows[query]]) if own_rows[query] >= 0 else np.int64(0)
-        _rank_candidates(
-            query, movie, own, users[group], cut, fold, counts, most, rows, mean_gaps[query], found
-        )
-    if n_read > len(counts):
+        if movie != UNKNOWN:
+            own_code = own[movie]
+            own[movie] = 0  # the movie itself is no common movie
+            _rank_candidates(
+                query, movie, np.int64(own_code), users[group], cut, fold, counts, own, by_context, most,
+                by_movie, by_user, mean_gaps[query], found,
+            )  # fmt: skip
+            own[movie] = own_code
+    for place in range(offsets[group], offsets[group + 1]):
+        own[context_movies[place]] = 0
+    if not by_context:
+        return
+    if n_of_movies > len(counts):
         counts[:] = 0
         return
     for place in range(offsets[group], offsets[group + 1]):
         movie = context_movies[place]
         for row in range(movie_offsets[movie], movie_offsets[movie + 1]):
             counts[movie_users[row]] = 0
+
+
+@numba.njit(cache=True)
+def _count_histories(movie, most, by_movie, user_offsets):  # type: ignore[no-untyped-def]
+    """How many ratings the candidates of a movie have, about."""
+    movie_offsets, movie_users = by_movie[0], by_movie[1]
+    first, n = movie_offsets[movie], movie_offsets[movie + 1] - movie_offsets[movie]
+    n_looked_at = min(n, most)
+    step = max(1, n_looked_at // 50)  # some of them are enough to guess
+    total, n_counted = 0, 0
+    for looked_at in range(0, n_looked_at, step):
+        user = movie_users[first + looked_at * n // n_looked_at]
+        total += user_offsets[user + 1] - user_offsets[user]
+        n_counted += 1
+    return total * n_looked_at // max(n_counted, 1)
+
+
+@numba.njit(cache=True)
+def _count_gaps_to_all(group, counts, by_movie, contexts):  # type: ignore[no-untyped-def]
+    """One pass over the raters of the context's movies."""
+    movie_offsets, movie_users, movie_codes, movie_days, movie_folds = by_movie
+    _, as_of, offsets, context_movies, context_codes, group_folds = contexts
+    cut, fold = as_of[group], group_folds[group]
+    for place in range(offsets[group], offsets[group + 1]):
+        movie, own = context_movies[place], np.int64(context_codes[place])
+        first = movie_offsets[movie]
+        stop = first + np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
+        for row in range(first, stop):
+            if movie_folds[row] != fold:
+                of_user = counts[movie_users[row]]
+                gap = abs(np.int64(movie_codes[row]) - own)
+                of_user[gap] += 1
+                of_user[_COMMON] += 1
+                of_user[_GAP_SUM] += gap
+
+
+@numba.njit(cache=True)
+def _count_gaps_to_one(candidate, own, cut, fold, by_user, of_user):  # type: ignore[no-untyped-def]
+    """One pass over a candidate's own history."""
+    user_offsets, user_movies, user_codes, user_days, user_folds = by_user
+    of_user[:] = 0
+    for row in range(user_offsets[candidate], user_offsets[candidate + 1]):
+        if user_days[row] >= cut:
+            break
+        code = np.int64(own[user_movies[row]])
+        if code > 0 and user_folds[row] != fold:
+            gap = abs(np.int64(user_codes[row]) - code)
+            of_user[gap] += 1
+            of_user[_COMMON] += 1
+            of_user[_GAP_SUM] += gap
 
 
 @numba.njit(cache=True)
@@ -152,23 +243,30 @@ def _measure_distance(of_user, own_gap):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _rank_candidates(  # type: ignore[no-untyped-def]
-    query, movie, own, user, cut, fold, counts, most, rows, mean_gap, found
+    query, movie, own_code, user, cut, fold, counts, own, by_context, most, by_movie, by_user, mean_gap, found
 ):
-    movie_offsets, movie_users, movie_codes, movie_days, row_folds = rows
+    movie_offsets, movie_users, movie_codes, movie_days, movie_folds = by_movie
     best_users, best_codes, best_distances, best_closenesses, best_common = found
     distances = np.empty(N_NEIGHBOURS, dtype=np.int64)
     closenesses = np.empty(N_NEIGHBOURS, dtype=np.float64)
+    of_candidate = np.empty(_N_COLUMNS, dtype=np.int32)
     n_found = 0
     first = movie_offsets[movie]
     n = np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
     for looked_at in range(min(n, most)):
         row = first + (looked_at if n <= most else looked_at * n // most)
         candidate = movie_users[row]
-        if candidate == user or row_folds[row] == fold:
+        if candidate == user or movie_folds[row] == fold:
             continue
-        of_user = counts[candidate]
         code = np.int64(movie_codes[row])
-        own_gap = abs(code - own) if own > 0 else -1  # the movie itself is no common movie
+        own_gap = -1
+        if by_context:
+            of_user = counts[candidate]
+            if own_code > 0:
+                own_gap = abs(code - own_code)  # counted, but the movie itself is no common movie
+        else:
+            _count_gaps_to_one(candidate, own, cut, fold, by_user, of_candidate)
+            of_user = of_candidate
         distance = _measure_distance(of_user, own_gap)
         if n_found == N_NEIGHBOURS and distance > distances[N_NEIGHBOURS - 1]:
             continue

@@ -65,10 +65,12 @@ def predict_test(
     contexts, queries = build_test_queries(history, test)
     predicted = {}
     views = view_history(history)
+    # those of one run share their settings, and so their neighbours
+    [most] = {trained.config.training.most_candidates for trained in networks.values()}
+    neighbours = build_whole_search(history, most_candidates=most)(views, contexts, queries)
     for name, trained in networks.items():
-        search = build_whole_search(history, most_candidates=trained.config.training.most_candidates)
         table = compute_features(
-            history, views, contexts, queries, search=search, names=trained.feature_names
+            history, views, contexts, queries, search=lambda *_: neighbours, names=trained.feature_names
         )
         predicted[name] = predict_queries(trained.network, table.matrix, contexts, queries)
     return predicted, np.diff(contexts.offsets)[queries.groups]

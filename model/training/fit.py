@@ -84,7 +84,7 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
         users = rng.random(history.n_users) < share
     rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, users=users, rng=rng)
     search = build_bulk_search(
-        history, movie_row_folds, rows.group_folds, most_candidates=training.most_candidates
+        history, folds, movie_row_folds, rows.group_folds, most_candidates=training.most_candidates
     )
     table = compute_features(
         history, rows.views, rows.contexts, rows.queries, search=search, names=feature_names("full")

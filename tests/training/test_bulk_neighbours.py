@@ -26,13 +26,8 @@ from model.neighbours import Neighbours, find_neighbours
 from model.questions import Query, QueryReader
 from model.ratings import read_ratings
 from model.table import HALF_STARS
-from model.training.bulk_neighbours import NO_FOLD, build_bulk_search
+from model.training.bulk_neighbours import NO_FOLD, build_bulk_search, build_whole_search
 from model.views import Contexts, Queries, build_views
-
-
-def search_whole(history: History, contexts: Contexts) -> NDArray[np.int8]:
-    """No group leaves a fold out."""
-    return np.full(contexts.n_groups, NO_FOLD, dtype=np.int8)
 
 
 def assert_same(first: Neighbours, second: Neighbours) -> None:
@@ -42,24 +37,30 @@ def assert_same(first: Neighbours, second: Neighbours) -> None:
 
 
 @given(
-    world=worlds(), as_of=st.sampled_from([None, 100, 101, 103]), most=st.sampled_from([1, 2, 3, 5, 2_000])
+    world=worlds(),
+    as_of=st.sampled_from([None, 100, 101, 103]),
+    most=st.sampled_from([1, 2, 3, 5, 2_000]),
+    context_cost=st.sampled_from([0.0, 1e9, None]),
 )
 @settings(deadline=None, max_examples=80)
 def test_bulk_search_equals_numpy_search_when_ratings_are_random(
-    world: World, as_of: int | None, most: int
+    world: World, as_of: int | None, most: int, context_cost: float | None
 ) -> None:
     """Every pair of a user and a movie, known or not, gets the same neighbours from both engines.
 
-    However few of a movie's raters are looked at.
+    However few of a movie's raters are looked at, and from whichever side the gaps are counted.
     """
     history = world.history()
     queries = [Query(user_id=user, movie_id=movie, as_of=as_of) for user, movie in all_pairs(world)]
     visible = QueryReader(history).read(queries)
+    no_folds = np.zeros(history.n_ratings, dtype=np.int8)
     search = build_bulk_search(
         history,
-        np.zeros(history.n_ratings, dtype=np.int8),
-        search_whole(history, visible.contexts),
+        no_folds,
+        no_folds,
+        np.full(visible.contexts.n_groups, NO_FOLD, dtype=np.int8),
         most_candidates=most,
+        context_cost=context_cost,
     )
     question = (visible.views, visible.contexts, visible.queries)
     assert_same(search(*question), find_neighbours(history, *question, most_candidates=most))
@@ -82,9 +83,7 @@ def test_bulk_search_equals_numpy_search_when_ratings_are_many() -> None:
         for as_of in (None, 25)
     ]
     visible, table = ask(history, *queries)
-    search = build_bulk_search(
-        history, np.zeros(history.n_ratings, dtype=np.int8), search_whole(history, visible.contexts)
-    )
+    search = build_whole_search(history)
     assert table.neighbours.counts.min() == 4
     assert_same(search(visible.views, visible.contexts, visible.queries), table.neighbours)
 
@@ -104,9 +103,7 @@ def test_bulk_search_equals_numpy_search_when_ratings_are_real(real_data: Path) 
         for is_cut in (False, True)
     ]
     visible, table = ask(history, *queries)
-    search = build_bulk_search(
-        history, np.zeros(history.n_ratings, dtype=np.int8), search_whole(history, visible.contexts)
-    )
+    search = build_whole_search(history)
     assert_same(search(visible.views, visible.contexts, visible.queries), table.neighbours)
 
 
@@ -179,7 +176,16 @@ def test_bulk_search_equals_plain_loops_without_the_fold_when_a_fold_is_left_out
     history = world.history()
     pairs = [(int(user), int(movie)) for user in history.user_ids for movie in history.movie_ids]
     row_folds, contexts, queries, histograms = read_fold_question(history, fold_of, pairs, fold)
-    search = build_bulk_search(history, row_folds, np.full(contexts.n_groups, fold, dtype=np.int8))
+    users_of_rows = np.repeat(history.user_ids, np.diff(history.user_offsets)).tolist()
+    by_user = zip(users_of_rows, history.movie_ids[history.user_movies].tolist(), strict=True)
+    user_row_folds = np.array([fold_of[pair] for pair in by_user], dtype=np.int8)
+    search = build_bulk_search(
+        history,
+        user_row_folds,
+        row_folds,
+        np.full(contexts.n_groups, fold, dtype=np.int8),
+        context_cost=data.draw(st.sampled_from([0.0, 1e9])),
+    )
     table = compute_all(history, build_views(histograms), contexts, queries, search=search)
     left = [row for row in world.rows if fold_of[row.user, row.movie] != fold]
     for row, (user, movie) in enumerate(pairs):
@@ -189,7 +195,8 @@ def test_bulk_search_equals_plain_loops_without_the_fold_when_a_fold_is_left_out
         assert name_columns(table, row) == pytest.approx(expected.features, rel=1e-5, abs=1e-5)
 
 
-def test_bulk_search_leaves_out_each_groups_own_fold_when_folds_differ() -> None:
+@pytest.mark.parametrize("context_cost", [0.0, 1e9], ids=["by context", "by candidates"])
+def test_bulk_search_leaves_out_each_groups_own_fold_when_folds_differ(context_cost: float) -> None:
     """Users 2 and 3 rated movie 50 in folds 0 and 1; user 1 asks twice, once without each fold.
 
     Movie 10 is in fold 2, which is always seen: gap 0 to user 2, gap 1 to user 3.
@@ -214,7 +221,11 @@ def test_bulk_search_leaves_out_each_groups_own_fold_when_folds_differ() -> None
         own_codes=np.zeros(2, dtype=np.uint8),
         days=np.zeros(2, dtype=np.int32),
     )
-    search = build_bulk_search(history, row_folds, np.array([0, 1], dtype=np.int8))
+    # by user: movie 10 by user 1, then both movies by users 2 and 3
+    user_row_folds = np.array([2, 2, 0, 2, 1], dtype=np.int8)
+    search = build_bulk_search(
+        history, user_row_folds, row_folds, np.array([0, 1], dtype=np.int8), context_cost=context_cost
+    )
     found = search(build_views(history.movie_histogram[None]), contexts, queries)
     assert found.counts.tolist() == [1, 1]
     assert history.user_ids[found.users[:, 0]].tolist() == [3, 2]
@@ -232,6 +243,6 @@ def test_bulk_search_returns_nothing_when_nothing_is_asked() -> None:
         own_codes=np.array([], dtype=np.uint8),
         days=np.array([], dtype=np.int32),
     )
-    search = build_bulk_search(history, np.zeros(2, dtype=np.int8), search_whole(history, visible.contexts))
+    search = build_whole_search(history)
     assert search(visible.views, visible.contexts, none).users.shape == (0, 4)
     assert find_neighbours(history, visible.views, visible.contexts, none).users.shape == (0, 4)

@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
 
     def compute(self) -> FeatureTable:
         """The features of all rows."""
-        search = build_bulk_search(self.history, self.movie_row_folds, self.rows.group_folds)
+        search = build_bulk_search(self.history, self.folds, self.movie_row_folds, self.rows.group_folds)
         return compute_all(
             self.history, self.rows.views, self.rows.contexts, self.rows.queries, search=search
         )
