@@ -17,6 +17,7 @@ from model.cli import USER_ERROR, Parser, run_command
 from model.errors import RatingModelError
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry, answer_file
+from model.serving.live import LiveService
 from model.serving.predictor import Predictor
 from model.serving.service import Service
 
@@ -44,9 +45,9 @@ def load_service(path: Path) -> Service:
         raise SystemExit(USER_ERROR) from error
 
 
-service = load_service(Path(os.environ.get("MODEL_BUNDLE") or DEFAULT_BUNDLE))
-app = build_app(service)
-_entry = LambdaEntry(app, service)
+live = LiveService(load_service(Path(os.environ.get("MODEL_BUNDLE") or DEFAULT_BUNDLE)))
+app = build_app(live)
+_entry = LambdaEntry(app, live)
 
 
 def handler(event: object, context: object) -> dict[str, Any]:

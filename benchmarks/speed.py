@@ -47,6 +47,7 @@ from model.ratings import read_ratings
 from model.score import find_compiled_search, score_pairs
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry
+from model.serving.live import LiveService
 from model.serving.predictor import Predictor
 from model.serving.service import Service
 from model.table import Movies, Ratings
@@ -115,15 +116,15 @@ def measure_serving(bundle: Bundle) -> dict[str, Any]:
         bundle: what to serve.
     """
     predictor = Predictor(bundle)
-    service = Service(predictor, bundle.manifest)
-    entry = LambdaEntry(build_app(service), service)
+    live = LiveService(Service(predictor, bundle.manifest))
+    entry = LambdaEntry(build_app(live), live)
     empty = FastAPI()
 
     @empty.post("/v1/predict")
     async def answer() -> dict[str, bool]:
         return {"ok": True}
 
-    empty_entry = LambdaEntry(empty, service)
+    empty_entry = LambdaEntry(empty, live)
     pairs = draw_pairs(bundle.history, N_REQUESTS + WARM_UP, seed=1)
     events = [
         _build_event({"user_id": user, "movie_id": movie})

@@ -1,4 +1,4 @@
-"""The HTTP service: routes to the `Service`, and every error to a problem."""
+"""The HTTP application: routes, middleware, and every error as a problem."""
 
 import logging
 from http import HTTPStatus
@@ -10,34 +10,18 @@ from starlette.responses import Response
 
 from model.errors import PredictionError
 from model.serving import problems
+from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
-from model.serving.schemas import (
-    Liveness,
-    OriginalAnswer,
-    OriginalRequest,
-    PredictAnswer,
-    PredictRequest,
-    Readiness,
-)
-from model.serving.service import Service
+from model.serving.routes import build_router
 
 _logger = logging.getLogger(__name__)
-_PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}
-_REFUSALS: dict[int | str, dict[str, object]] = {
-    400: {"description": "The body is not JSON", "content": _PROBLEM_CONTENT},
-    413: {"description": "The body is too large", "content": _PROBLEM_CONTENT},
-    415: {"description": "The body does not claim to be JSON", "content": _PROBLEM_CONTENT},
-    422: {"description": "The request does not fit the schema or the scale", "content": _PROBLEM_CONTENT},
-}
 
 
-def build_app(service: Service) -> FastAPI:
+def build_app(live: LiveService) -> FastAPI:
     """Build the ASGI application around a service that is ready.
 
-    The routes are coroutines without a thread behind them: a prediction takes less time than handing it over.
-
     Args:
-        service: answers the requests.
+        live: holds the service that answers.
     """
     app = FastAPI(
         title="Netflix Prize recommender",
@@ -50,26 +34,7 @@ def build_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestIdMiddleware)
 
-    @app.post("/", summary="The original request", responses=_REFUSALS)
-    async def predict_original(request: OriginalRequest) -> OriginalAnswer:
-        return service.predict_original(request)
-
-    @app.post("/v1/predict", summary="Predict one rating and say what it rests on", responses=_REFUSALS)
-    async def predict(request: PredictRequest) -> PredictAnswer:
-        return service.predict(request)
-
-    @app.get("/v1/model", summary="The card of the model that is served")
-    async def read_model_card() -> dict[str, object]:
-        return service.card
-
-    @app.get("/health/live", summary="Is the process alive?")
-    async def read_liveness() -> Liveness:
-        return Liveness()
-
-    @app.get("/health/ready", summary="Was the bundle verified, and does it predict?")
-    async def read_readiness() -> Readiness:
-        return Readiness(self_test_rating=service.self_test_rating)
-
+    app.include_router(build_router(live))
     return app
 
 

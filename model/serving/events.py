@@ -21,9 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import DataError, PredictionError
 from model.serving import problems
+from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, choose_request_id
 from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
-from model.serving.service import Service
 
 WARM_UP_SOURCES: Final = frozenset({"aws.events", "aws.scheduler", "serverless-plugin-warmup"})
 """The `source` of events that only keep an instance warm."""
@@ -39,12 +39,12 @@ class LambdaEntry:
 
     Args:
         app: the ASGI application that answers HTTP events.
-        service: answers direct invocations.
+        live: holds the service that answers direct invocations.
     """
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, live: LiveService) -> None:
         self._app = app
-        self._service = service
+        self._live = live
         self._loop: asyncio.AbstractEventLoop | None = None
         self._mangum: Mangum | None = None
 
@@ -76,11 +76,11 @@ class LambdaEntry:
     def _answer_direct(self, event: dict[str, Any]) -> BaseModel | None:
         if "requests" in event:
             batch = BatchRequest.model_validate(event)
-            return BatchAnswer(predictions=self._service.predict_many(batch.requests))
+            return BatchAnswer(predictions=self._live.service.predict_many(batch.requests))
         if "customer_id" in event:
-            return self._service.predict_original(OriginalRequest.model_validate(event))
+            return self._live.service.predict_original(OriginalRequest.model_validate(event))
         if event.keys() & {"movie_id", "user_id", "ratings"}:
-            return self._service.predict(PredictRequest.model_validate(event))
+            return self._live.service.predict(PredictRequest.model_validate(event))
         return None
 
     def _answer_http(self, event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from fake_predictor import STRANGER, FakePredictor
 from fastapi import FastAPI
 
 from model.serving.app import build_app
+from model.serving.live import LiveService
 from model.serving.service import Service
 
 
@@ -24,7 +25,7 @@ def service(predictor: FakePredictor) -> Service:
 @pytest.fixture
 def app(service: Service) -> FastAPI:
     """The HTTP application around the service."""
-    return build_app(service)
+    return build_app(LiveService(service))
 
 
 @pytest.fixture

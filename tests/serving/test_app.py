@@ -11,6 +11,7 @@ from httpx import Response
 
 from model.dates import parse_day
 from model.serving.app import build_app
+from model.serving.live import LiveService
 from model.serving.middleware import LARGEST_BODY
 from model.serving.predictor import KnownRating, Query
 from model.serving.problems import LONGEST_TEXT, MOST_ERRORS
@@ -162,7 +163,7 @@ def test_predict_refuses_when_a_rating_is_not_finite(client: AsgiClient, rating:
 
 def test_predict_takes_half_stars_when_the_bundle_has_them() -> None:
     """The scale is the bundle's: 0.5 is a rating where the data set has half stars."""
-    client = AsgiClient(build_app(Service(FakePredictor(HALF_STARS), {})))
+    client = AsgiClient(build_app(LiveService(Service(FakePredictor(HALF_STARS), {}))))
     accepted = client.post("/v1/predict", {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.5}]})
     refused = client.post("/v1/predict", {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.75}]})
     assert accepted.status_code == 200

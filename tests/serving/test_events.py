@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from model.errors import DataError
 from model.serving.events import LambdaEntry, answer_file
+from model.serving.live import LiveService
 from model.serving.schemas import MOST_REQUESTS
 from model.serving.service import Service
 
@@ -29,7 +30,7 @@ def read_event(name: str) -> dict[str, Any]:
 @pytest.fixture
 def entry(app: FastAPI, service: Service) -> LambdaEntry:
     """The Lambda entry around the fake predictor."""
-    return LambdaEntry(app, service)
+    return LambdaEntry(app, LiveService(service))
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
