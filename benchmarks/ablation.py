@@ -133,8 +133,8 @@ def measure_variants(split: Split, config: RunConfig) -> list[dict[str, Any]]:
                 names=variant.names,
                 encoded=encoded.get(variant.n_samples),
             )
-            predicted, lengths = predict_test(history, test, {"variant": trained})
-            stars = predicted["variant"][:, 0]
+            evaluation = predict_test(history, test, {"variant": trained})
+            stars = evaluation.predicted["variant"][:, 0]
             lines.append({
                 "variant": variant.description,
                 "rmse": rmse(stars, test.stars),
@@ -144,7 +144,7 @@ def measure_variants(split: Split, config: RunConfig) -> list[dict[str, Any]]:
                         "rows": int(rows.sum()),
                         "rmse": rmse(stars[rows], test.stars[rows]) if rows.any() else None,
                     }
-                    for label, rows in bucket_history(lengths)
+                    for label, rows in bucket_history(evaluation.history_lengths)
                 ],
             })
     return lines

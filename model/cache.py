@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,26 @@ from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissi
 from model.history import History, build_history
 from model.ratings import read_ratings
 from model.store import read_history, read_movies, write_history
-from model.table import HALF_STAR, Ids, Movies, Ratings
+from model.table import HALF_STAR, Ids, Movies, Origin, Ratings
 
 SMALLEST = 5_000_000
 """Data sets with fewer ratings are read from text every time: that takes a second or two."""
 FACTS = "facts.json"
-_VERSION = 1
+_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """A data set as it was kept."""
+
+    history: History
+    """All ratings; mapped, not read."""
+    movies: Movies
+    """The catalogue."""
+    n_duplicates: int
+    """How many ratings were given twice."""
+    origin: Origin
+    """Whose form the source's files had."""
 
 
 def read_ratings_once(path: Path, cache: Path, *, say: Callable[[str], None]) -> Ratings:
@@ -44,43 +59,48 @@ def read_ratings_once(path: Path, cache: Path, *, say: Callable[[str], None]) ->
     store = cache / _identify(path)
     if store.exists():
         try:
-            history, movies, n_duplicates = open_store(store)
+            stored = open_store(store)
         except ArtifactError as error:
             say(f"{store} is damaged and will be written anew: {error}")
             shutil.rmtree(store)
         else:
-            say(f"reading {history.n_ratings:,} ratings from {store}")
-            return _list_ratings(history, movies, n_duplicates)
+            say(f"reading {stored.history.n_ratings:,} ratings from {store}")
+            return _list_ratings(stored)
     ratings = read_ratings(path)
     if len(ratings) >= SMALLEST:
         say(f"keeping {len(ratings):,} ratings as arrays in {store}")
-        write_store(store, build_history(ratings), ratings.movies, ratings.n_duplicates)
+        write_store(
+            store, Store(build_history(ratings), ratings.movies, ratings.n_duplicates, ratings.origin)
+        )
     return ratings
 
 
-def write_store(store: Path, history: History, movies: Movies, n_duplicates: int) -> None:
+def write_store(store: Path, kept: Store) -> None:
     """Write a store: there whole afterwards, or not at all.
 
     Args:
         store: its folder.
-        history: all ratings.
-        movies: the catalogue.
-        n_duplicates: how many ratings were given twice.
+        kept: what to write.
     """
     store.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=f".{store.name}-", dir=store.parent))
     try:
-        write_history(staged, history, movies.titles)
+        write_history(staged, kept.history, kept.movies.titles)
         samples = {file.name: hash_samples(file) for file in sorted(staged.iterdir())}
-        facts = {"version": _VERSION, "n_duplicates": n_duplicates, "samples": samples}
+        facts = {
+            "version": _VERSION,
+            "n_duplicates": kept.n_duplicates,
+            "origin": kept.origin.name,
+            "samples": samples,
+        }
         (staged / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         replace_folder(staged, store)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def open_store(store: Path) -> tuple[History, Movies, int]:
-    """Map a store: its history, its catalogue, and how many ratings were given twice.
+def open_store(store: Path) -> Store:
+    """Map a store.
 
     Raises:
         ArtifactMissingError: if a file is missing.
@@ -89,6 +109,7 @@ def open_store(store: Path) -> tuple[History, Movies, int]:
     try:
         facts = json.loads((store / FACTS).read_text(encoding="utf-8"))
         samples, n_duplicates = dict(facts["samples"]), int(facts["n_duplicates"])
+        origin = Origin[facts["origin"]]
     except FileNotFoundError as error:
         raise ArtifactMissingError(f"{store / FACTS} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -99,7 +120,7 @@ def open_store(store: Path) -> tuple[History, Movies, int]:
         if hash_samples(store / name) != expected:
             raise ArtifactIncompatibleError(f"{store / name} is not the file that was written")
     history = read_history(store)
-    return history, read_movies(store, history), n_duplicates
+    return Store(history, read_movies(store, history), n_duplicates, origin)
 
 
 def _identify(path: Path) -> str:
@@ -113,8 +134,9 @@ def _identify(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _list_ratings(history: History, movies: Movies, n_duplicates: int) -> Ratings:
-    """The table of a history's ratings, in time order."""
+def _list_ratings(stored: Store) -> Ratings:
+    """The table of a store's ratings, in time order."""
+    history = stored.history
     order = np.argsort(history.user_days, kind="stable").astype(np.uint32)
     ids_fit = max(history.user_ids[-1], history.movie_ids[-1]) <= np.iinfo(np.int32).max
     id_type: type[np.int32 | np.int64] = np.int32 if ids_fit else np.int64
@@ -125,7 +147,8 @@ def _list_ratings(history: History, movies: Movies, n_duplicates: int) -> Rating
         movie_ids=known_movies[history.user_movies[order]],
         stars=history.user_codes[order] * np.float32(HALF_STAR),
         days=history.user_days[order],
-        movies=movies,
+        movies=stored.movies,
         scale=history.scale,
-        n_duplicates=n_duplicates,
+        n_duplicates=stored.n_duplicates,
+        origin=stored.origin,
     )

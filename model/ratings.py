@@ -62,6 +62,7 @@ def read_ratings(path: Path) -> Ratings:
         movies=build_catalogue(facts),
         scale=HALF_STARS if np.any(half_stars % 2) else WHOLE_STARS,
         n_duplicates=len(superseded),
+        origin=files.layout.origin,
     )
 
 

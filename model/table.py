@@ -3,6 +3,7 @@
 Plain NumPy columns, so that the serving side can import them without pandas.
 """
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,15 @@ HALF_STAR = 0.5
 
 NO_YEAR = 0
 """The release year of a movie that has none; such a movie has no era."""
+
+
+class Origin(enum.Enum):
+    """Whose form the files of a data set have; says which terms of use may hold, and proves nothing."""
+
+    NETFLIX_PRIZE = "Netflix Prize"
+    MOVIELENS = "MovieLens"
+    OTHER = "other"
+    """A CSV of any source, or no file at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,8 @@ class Ratings:
     """The stars that the data set uses."""
     n_duplicates: int = 0
     """How many ratings were left out because the same user rated the same movie again later."""
+    origin: Origin = Origin.OTHER
+    """Whose form the files had."""
 
     def __post_init__(self) -> None:
         if not len(self.user_ids) == len(self.movie_ids) == len(self.stars) == len(self.days):
@@ -109,4 +121,5 @@ class Ratings:
             days=self.days[rows],
             movies=self.movies,
             scale=self.scale,
+            origin=self.origin,
         )

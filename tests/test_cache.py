@@ -59,6 +59,7 @@ def test_ratings_are_the_same_when_read_from_the_cache(
     second = read_ratings_once(source, stores, say=told.append)
     assert [line.partition(" ")[0] for line in told] == ["keeping", "reading"]
     assert (second.scale, second.n_duplicates) == (first.scale, first.n_duplicates)
+    assert second.origin is first.origin
     assert list(second.movies.titles) == list(first.movies.titles)
     ours, theirs = build_history(first), build_history(second)
     for name in ARRAYS:
@@ -116,7 +117,7 @@ def test_store_is_written_anew_when_it_is_damaged(
     assert "is damaged and will be written anew" in told[0]
     assert path.name in told[0]
     assert told[1].startswith("keeping")
-    assert open_store(find_store(stores))[0].n_ratings == len(tiny_ratings)
+    assert open_store(find_store(stores)).history.n_ratings == len(tiny_ratings)
 
 
 def test_text_is_read_again_when_it_changes(source: Path, stores: Path) -> None:

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from model.table import Origin
+
 ACCEPTED = (
     "accepted are the Netflix Prize's files (a line '123:', then lines 'user,rating,YYYY-MM-DD'), a CSV "
     "whose first line names its columns (customer_id,rating,rating_date,movie_id,release_year,title or "
     "userId,movieId,rating,timestamp, say) and MovieLens' ratings.dat and u.data"
 )
 """The rating files that can be read, in words, for the end of an error message."""
+
+MOVIELENS_HEADER = "userId,movieId,rating,timestamp"
+"""The first line of MovieLens' ratings.csv."""
 
 _MAX_SHOWN = 60
 
@@ -62,6 +67,14 @@ class Layout:
     def is_movie_file(self) -> bool:
         """Whether the file describes movies and holds no ratings."""
         return self.has(Column.MOVIE) and self.has(Column.TITLE) and not self.has(Column.USER)
+
+    @property
+    def origin(self) -> Origin:
+        """Whose files have this form."""
+        if self.is_grouped:
+            return Origin.NETFLIX_PRIZE
+        is_movielens = self in {RATINGS_DAT, U_DATA} or self.form == MOVIELENS_HEADER
+        return Origin.MOVIELENS if is_movielens else Origin.OTHER
 
     def without_movie_facts(self) -> "Layout":
         """The same lines, titles and release years left unread."""

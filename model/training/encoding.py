@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from model.batches import batch_contexts
 from model.history import NO_CUT, History
-from model.training.network import RatingNetwork, UserEncoder
+from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.views import Contexts, Queries, build_user_contexts
 
 _USERS_AT_ONCE = 4_096
+_ROWS_AT_ONCE = 1 << 14
 
 
 @torch.no_grad()
@@ -34,7 +35,6 @@ def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -
     return means, spreads
 
 
-@torch.no_grad()
 def predict_queries(
     network: RatingNetwork, features: NDArray[np.float32], contexts: Contexts, queries: Queries
 ) -> NDArray[np.float32]:
@@ -49,13 +49,47 @@ def predict_queries(
     Returns:
         (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
     """
+    return correct_bases(network, *compute_head_inputs(network, features, contexts, queries))
+
+
+def compute_head_inputs(
+    network: RatingNetwork, features: NDArray[np.float32], contexts: Contexts, queries: Queries
+) -> tuple[Tensor, Tensor]:
+    """Compute what the network's heads take, and what they correct.
+
+    Args:
+        network: on the CPU.
+        features: (n_queries, n_features) the network's feature columns.
+        contexts: the users' visible ratings.
+        queries: who asks for which movie.
+
+    Returns:
+        The heads' inputs, float32 (n_queries, n_inputs): the features and, with an encoder, its mean and
+        spread; and the bases, float32 (n_queries,), stars.
+    """
     columns = torch.from_numpy(features)
-    predicted = torch.empty(len(queries), 3)
     if network.encoder is None:
-        predicted[:] = torch.stack(network(columns), dim=1)
-    else:
-        for rows, batch in _batches(contexts, queries):
-            predicted[rows] = torch.stack(network(columns[rows], *batch), dim=1)
+        return columns, network.base.expand(len(columns))
+    means, spreads = encode_queries(network.encoder, contexts, queries)
+    return join_inputs(columns, means, spreads), means
+
+
+@torch.no_grad()
+def correct_bases(network: RatingNetwork, inputs: Tensor, bases: Tensor) -> NDArray[np.float32]:
+    """Run a network's heads and intervals.
+
+    Args:
+        network: on the CPU.
+        inputs: float32 (n_queries, n_inputs).
+        bases: float32 (n_queries,) what the heads correct, stars.
+
+    Returns:
+        (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
+    """
+    predicted = torch.empty(len(inputs), 3)
+    for first in range(0, len(inputs), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        predicted[rows] = torch.stack(network.correct(inputs[rows], bases[rows]), dim=1)
     return predicted.numpy()
 
 

@@ -1,18 +1,22 @@
 """The RMSE table of a run: every line on the same test rows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from model.features import compute_features
 from model.history import NO_CUT, NO_ERA, UNKNOWN, History
 from model.metrics import bucket_history, rmse, score_by_history
+from model.neighbours import Neighbours
 from model.table import Ratings
 from model.training.bulk_neighbours import build_whole_search
 from model.training.checkpoint import TrainedNetwork
-from model.training.encoding import predict_queries
+from model.training.encoding import compute_head_inputs, correct_bases
+from model.training.module import HeadRows
 from model.views import Contexts, Queries, build_user_contexts, view_history
 
 LINES = {
@@ -48,22 +52,40 @@ def build_test_queries(history: History, test: Ratings) -> tuple[Contexts, Queri
     )
 
 
-def predict_test(
-    history: History, test: Ratings, networks: Mapping[str, TrainedNetwork]
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """The test rows as the networks were asked about them, and what they answered."""
+
+    contexts: Contexts
+    """What was known of each user."""
+    queries: Queries
+    """The rows."""
+    neighbours: Neighbours
+    """The four nearest of each row."""
+    era_means: NDArray[np.float64]
+    """(n_test,) the user's mean for the movie's era, stars."""
+    rows: dict[str, HeadRows]
+    """What each network's heads took and corrected, and the actual ratings."""
+    predicted: dict[str, NDArray[np.float32]]
+    """(n_test, 3) by network: predicted rating and the bounds of its interval, stars."""
+
+    @property
+    def history_lengths(self) -> NDArray[np.int64]:
+        """(n_test,) how many ratings of each row's user were known."""
+        return np.diff(self.contexts.offsets)[self.queries.groups]
+
+
+def predict_test(history: History, test: Ratings, networks: Mapping[str, TrainedNetwork]) -> Evaluation:
     """Predict the test rows with each network.
 
     Args:
         history: the index of the training ratings.
         test: the rows to predict.
-        networks: by the name of their line.
-
-    Returns:
-        (n_test, 3) by name, predicted rating and the bounds of its interval, stars; and how many ratings of
-        each row's user were known.
+        networks: by the name of their line; one or more.
     """
     contexts, queries = build_test_queries(history, test)
-    predicted = {}
+    stars = torch.from_numpy(test.stars)
+    rows, predicted = {}, {}
     views = view_history(history)
     # those of one run share their settings, and so their neighbours
     [most] = {trained.config.training.most_candidates for trained in networks.values()}
@@ -72,8 +94,10 @@ def predict_test(
         table = compute_features(
             history, views, contexts, queries, search=lambda *_: neighbours, names=trained.feature_names
         )
-        predicted[name] = predict_queries(trained.network, table.matrix, contexts, queries)
-    return predicted, np.diff(contexts.offsets)[queries.groups]
+        inputs, bases = compute_head_inputs(trained.network, table.matrix, contexts, queries)
+        rows[name] = HeadRows(inputs, bases, stars)
+        predicted[name] = correct_bases(trained.network, inputs, bases)
+    return Evaluation(contexts, queries, neighbours, table.era_means, rows, predicted)
 
 
 def tabulate(

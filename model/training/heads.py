@@ -17,6 +17,7 @@ from torch import Tensor
 from model.config import RunConfig
 from model.errors import ConfigError
 from model.table import RatingScale
+from model.training.curve import CurveRecorder, write_curve
 from model.training.module import HeadDataModule, HeadModule, HeadRows, SpreadModule
 from model.training.network import Heads, Intervals, standardise
 
@@ -122,6 +123,7 @@ def _train(
         save_last=True,
         enable_version_counter=False,
     )
+    recorder = CurveRecorder()
     last = folder / "last.ckpt"
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     on_interrupt = signal.getsignal(signal.SIGINT)
@@ -133,7 +135,7 @@ def _train(
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         try:
             with _one_thread():
-                _build_trainer(config, best).fit(
+                _build_trainer(config, best, recorder).fit(
                     module, data, ckpt_path=last if last.exists() else None, weights_only=True
                 )
         except SystemExit as error:
@@ -145,6 +147,7 @@ def _train(
         raise ConfigError(
             f"training diverged at learning_rate {config.training.learning_rate:g}: expected a smaller one"
         )
+    write_curve(folder, recorder.epochs)
     return Path(best.best_model_path)
 
 
@@ -159,7 +162,7 @@ def _one_thread() -> Generator[None, None, None]:
         torch.set_num_threads(n_threads)
 
 
-def _build_trainer(config: RunConfig, best: ModelCheckpoint) -> pl.Trainer:
+def _build_trainer(config: RunConfig, best: ModelCheckpoint, recorder: CurveRecorder) -> pl.Trainer:
     on_terminal = sys.stderr.isatty()
     try:
         return pl.Trainer(
@@ -168,6 +171,7 @@ def _build_trainer(config: RunConfig, best: ModelCheckpoint) -> pl.Trainer:
             max_epochs=config.training.epochs,
             callbacks=[
                 best,
+                recorder,
                 EarlyStopping(str(best.monitor), patience=config.training.patience),
                 *([TQDMProgressBar()] if on_terminal else []),
             ],

@@ -117,13 +117,13 @@ def train_run(
         "training_seconds": round(seconds, 2),
     }
     if len(split.test):
-        predicted, lengths = predict_test(history, split.test, networks)
+        evaluation = predict_test(history, split.test, networks)
         metrics |= count_unknown(history, split.test)
-        own = predicted[config.training.features]
+        own = evaluation.predicted[config.training.features]
         lines = predict_baselines(history, split.test) | {
-            name: table[:, 0] for name, table in predicted.items()
+            name: table[:, 0] for name, table in evaluation.predicted.items()
         }
-        metrics |= tabulate(lines, split.test, lengths, intervals=own[:, 1:])
+        metrics |= tabulate(lines, split.test, evaluation.history_lengths, intervals=own[:, 1:])
         if truth is not None:
             metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
             metrics["best_predictions_rmse"] = rmse(best_predictions(truth, split.test), split.test.stars)

@@ -4,6 +4,7 @@ import pytest
 
 from model.formats import layout as known
 from model.formats.layout import Column, Layout, recognise, shown
+from model.table import Origin
 
 SAMPLE_HEADER = "customer_id,rating,rating_date,movie_id,release_year,title"
 
@@ -29,6 +30,24 @@ SAMPLE_HEADER = "customer_id,rating,rating_date,movie_id,release_year,title"
 def test_recognise_finds_the_layout_when_lines_are_of_it(lines: list[str], expected: Layout) -> None:
     """Each of the formats without a header is recognised."""
     assert recognise(lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["1:", "7,3,2005-01-01"], Origin.NETFLIX_PRIZE),
+        (["1::2::3::978300760"], Origin.MOVIELENS),
+        (["1\t2\t3\t978300760"], Origin.MOVIELENS),
+        (["userId,movieId,rating,timestamp"], Origin.MOVIELENS),
+        ([SAMPLE_HEADER], Origin.OTHER),
+        (["user,movie,rating,date"], Origin.OTHER),
+    ],
+)
+def test_origin_is_whose_files_look_like_that_when_recognised(lines: list[str], expected: Origin) -> None:
+    """The Prize and MovieLens have forms of their own; a CSV may come from anywhere."""
+    layout = recognise(lines)
+    assert layout is not None
+    assert layout.origin is expected
 
 
 @pytest.mark.parametrize(

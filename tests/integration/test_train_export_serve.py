@@ -60,7 +60,7 @@ def test_every_way_predicts_the_same_when_the_line_is_run(
     metrics = train_and_export(tmp_path / "ratings.csv", tmp_path, *TINY_FLAGS)
     split = apply_split(read_ratings(tmp_path / "ratings.csv"), parse_split("latest"), seed=1)
     trained = read_checkpoint(tmp_path / "run")
-    ours, _ = predict_test(build_history(split.train), split.test, {"full": trained})
+    ours = predict_test(build_history(split.train), split.test, {"full": trained}).predicted
 
     report = score_bundle(tmp_path, split, capsys)
     assert report["rmse"] == pytest.approx(metrics["rmse"]["full"], abs=1e-5)

@@ -42,7 +42,7 @@ def test_predict_test_equals_serving_when_rows_are_the_same(tiny_ratings: Rating
     split = apply_split(tiny_ratings, parse_split("latest"), seed=1)
     history = build_history(split.train)
     trained = read_checkpoint(run_path)
-    predicted, lengths = predict_test(history, split.test, {"full": trained})
+    evaluation = predict_test(history, split.test, {"full": trained})
     test = split.test
     rows = zip(test.user_ids.tolist(), test.movie_ids.tolist(), test.days.tolist(), strict=True)
     visible, table = ask(
@@ -50,9 +50,9 @@ def test_predict_test_equals_serving_when_rows_are_the_same(tiny_ratings: Rating
         *(Query(user_id=user, movie_id=movie, day=day) for user, movie, day in rows),
     )
     served = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
-    assert predicted["full"] == pytest.approx(served, abs=1e-4)
+    assert evaluation.predicted["full"] == pytest.approx(served, abs=1e-4)
     known = [int((split.train.user_ids == user).sum()) for user in split.test.user_ids]
-    assert lengths.tolist() == known
+    assert evaluation.history_lengths.tolist() == known
 
 
 def test_tabulate_computes_roots_by_history_length_when_lines_are_given() -> None:

@@ -18,6 +18,7 @@ from model.history import History, build_history
 from model.table import Ratings
 from model.training import fit
 from model.training.checkpoint import TrainedNetwork
+from model.training.curve import read_curve
 from model.training.encoding import predict_queries
 from model.training.fit import PreparedRows, encode_rows, fit_network, prepare_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
@@ -262,6 +263,49 @@ def test_heads_continue_with_the_epoch_that_was_cut_when_resumed(
         fit_seed(history, prepared, config, tmp_path)
     fit_seed(history, prepared, config, tmp_path)
     assert epochs == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("_signals_restored")
+def test_curve_has_every_epoch_when_training_was_interrupted(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epochs before the interruption are those of a run without one; those after it follow."""
+    config = change_training(epochs=4)
+    fit_seed(history, prepared, config, tmp_path / "straight")
+    straight = read_curve(tmp_path / "straight" / "heads")
+    step = HeadModule.training_step
+
+    def interrupt(self: HeadModule, batch: tuple[torch.Tensor, ...], index: int) -> torch.Tensor:
+        if self.current_epoch == 2:
+            raise KeyboardInterrupt
+        return step(self, batch, index)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HeadModule, "training_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit_seed(history, prepared, config, tmp_path / "resumed")
+    fit_seed(history, prepared, config, tmp_path / "resumed")
+    resumed = read_curve(tmp_path / "resumed" / "heads")
+    assert [len(straight), len(resumed)] == [4, 4]
+    assert resumed[:2] == straight[:2]
+
+
+def test_curve_holds_the_rmse_of_training_and_validation_when_heads_are_fitted(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """The best validation RMSE of the curve is that of the heads that are kept."""
+    trained = fit_seed(history, prepared, change_training(epochs=3), tmp_path)
+    curve = read_curve(tmp_path / "heads")
+    assert all(set(epoch) == {"training_rmse", "validation_rmse"} for epoch in curve)
+    assert set(read_curve(tmp_path / "intervals")[0]) == {"validation_surprise"}
+    rows = prepared.is_validation
+    features = prepared.features[rows][:, SEED_COLUMNS]
+    stars = torch.from_numpy(prepared.rows.stars)[rows]
+    with torch.no_grad():
+        errors = trained.network(features)[0] - stars
+    assert min(epoch["validation_rmse"] for epoch in curve) == pytest.approx(
+        float((errors**2).mean().sqrt()), abs=1e-6
+    )
 
 
 def test_training_is_quiet_when_standard_error_is_no_terminal(
