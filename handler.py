@@ -1,27 +1,53 @@
 """One module for every way to serve: `uvicorn handler:app`, `fastapi run handler.py`, `handler.handler`.
 
 The bundle is loaded when this module is imported: on Lambda once per instance, before the first event.
-The environment is read here and nowhere else: MODEL_BUNDLE names the bundle (default artifacts/bundle).
+The environment is read here and nowhere else, once; model/serving/settings.py says which variables there are.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
 from model.bundle import load_bundle
 from model.cli import USER_ERROR, Parser, run_command
-from model.errors import RatingModelError
+from model.errors import ConfigError, RatingModelError
+from model.serving.access import check_start
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry, answer_file
 from model.serving.live import LiveService
 from model.serving.predictor import Predictor
 from model.serving.service import Service
+from model.serving.settings import Settings, read_settings
 
-DEFAULT_BUNDLE = "artifacts/bundle"
+
+def stop(reason: str) -> NoReturn:
+    """End the process with one line on standard error.
+
+    Leaving instead of raising spares the reader the server's own traceback; Lambda logs the line too.
+
+    Args:
+        reason: what is wrong and what would be accepted.
+    """
+    sys.stderr.write(f"handler: error: {reason}\n")
+    raise SystemExit(USER_ERROR)
+
+
+def load_settings() -> Settings:
+    """Read the environment, and refuse to start open on a public address.
+
+    Raises:
+        SystemExit: if a variable makes no sense, or the service would be open without anyone having said so.
+    """
+    try:
+        settings = read_settings(os.environ)
+        check_start(settings, sys.argv, os.environ)
+    except ConfigError as error:
+        stop(str(error))
+    return settings
 
 
 def load_service(path: Path) -> Service:
@@ -37,16 +63,15 @@ def load_service(path: Path) -> Service:
         bundle = load_bundle(path)
         return Service(Predictor(bundle), bundle.manifest)
     except (RatingModelError, OSError) as error:
-        # Leaving instead of raising spares the reader the server's own traceback; Lambda logs the line too.
-        sys.stderr.write(
-            f"handler: error: {error} (MODEL_BUNDLE is {path}; "
-            "`python train.py` and then `python export.py` write a bundle to artifacts/bundle)\n"
+        stop(
+            f"{error} (MODEL_BUNDLE is {path}; "
+            "`python train.py` and then `python export.py` write a bundle to artifacts/bundle)"
         )
-        raise SystemExit(USER_ERROR) from error
 
 
-live = LiveService(load_service(Path(os.environ.get("MODEL_BUNDLE") or DEFAULT_BUNDLE)))
-app = build_app(live)
+_settings = load_settings()
+live = LiveService(load_service(_settings.bundle))
+app = build_app(live, _settings)
 _entry = LambdaEntry(app, live)
 
 

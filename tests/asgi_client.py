@@ -32,7 +32,7 @@ class AsgiClient:
     def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         async def call() -> httpx.Response:
             transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.request(method, path, **arguments)
 
         return asyncio.run(call())

@@ -1,40 +1,57 @@
 """The HTTP application: routes, middleware, and every error as a problem."""
 
-import logging
-from http import HTTPStatus
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from model.errors import PredictionError
-from model.serving import problems
+from model.serving import access, problems
+from model.serving.docs_page import add_docs_page
 from model.serving.live import LiveService
-from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
+from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
 from model.serving.routes import build_router
+from model.serving.settings import Settings
 
-_logger = logging.getLogger(__name__)
+_DEFAULTS = Settings()
 
 
-def build_app(live: LiveService) -> FastAPI:
+def build_app(live: LiveService, settings: Settings = _DEFAULTS) -> FastAPI:
     """Build the ASGI application around a service that is ready.
 
     Args:
         live: holds the service that answers.
+        settings: who may come in, and what is shown to whom.
     """
     app = FastAPI(
         title="Netflix Prize recommender",
         summary="The stars that a user gives a movie on a day.",
         version="1",
         redirect_slashes=False,
+        openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,
+        redoc_url=None,
+        responses=access.REFUSALS if settings.key_hashes else None,
     )
-    for kind in (RequestValidationError, HTTPException, PredictionError, Exception):
+    for kind in (RequestValidationError, HTTPException, PredictionError):
         app.add_exception_handler(kind, _answer_error)
+    # the last one added is the first to see a request
     app.add_middleware(BodyLimitMiddleware)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(access.AccessMiddleware, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", "x-api-key", REQUEST_ID_HEADER),
+            expose_headers=(REQUEST_ID_HEADER,),
+        )
+    app.add_middleware(RequestMiddleware)
 
     app.include_router(build_router(live))
+    if settings.docs:
+        add_docs_page(app)
     return app
 
 
@@ -44,15 +61,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:  # ruff
         problem = problems.Problem(
             415, "the body must be JSON and say so: send the header content-type: application/json"
         )
-    request_id = request.state.request_id
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        _logger.error("request %s failed: %r", request_id, error)  # the server logs the traceback
-    return Response(
-        problem.as_json(request_id=request_id, instance=request.url.path),
-        status_code=problem.status,
-        headers={**problem.headers, REQUEST_ID_HEADER: request_id},
-        media_type=problems.MEDIA_TYPE,
-    )
+    return problems.build_response(problem, request.scope)
 
 
 def _has_foreign_body(error: RequestValidationError) -> bool:

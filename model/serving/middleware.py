@@ -1,19 +1,34 @@
-"""Two pure ASGI middlewares: an id for each request, and a limit on its body."""
+"""Two pure ASGI middlewares: what every request and answer gets, and a limit on a request's body."""
 
+import logging
 import re
 import uuid
 from typing import Final
 
 from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from model.serving import problems
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 
 LARGEST_BODY: Final = 256 * 1024
 """Bytes of a request's body that are read before it is refused."""
 
+SECURITY_HEADERS: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""What every answer gets unless it has its own: nothing runs, frames, sniffs or keeps it."""
+
+_REQUEST_ID_HEADER = REQUEST_ID_HEADER.encode()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+_logger = logging.getLogger(__name__)
 
 
 def choose_request_id(offered: str | None, *, context: object = None) -> str:
@@ -31,8 +46,12 @@ def choose_request_id(offered: str | None, *, context: object = None) -> str:
     return getattr(context, "aws_request_id", None) or uuid.uuid4().hex
 
 
-class RequestIdMiddleware:
-    """Gives each request an id, in `scope["state"]["request_id"]` and in the response's header."""
+class RequestMiddleware:
+    """Gives each request an id, each answer its headers, and an error that nobody foresaw an answer.
+
+    The id is in `scope["state"]["request_id"]` and in a header of the response. A header that the response
+    has already is left alone: a page brings a Content-Security-Policy of its own.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -45,13 +64,25 @@ class RequestIdMiddleware:
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER)
         request_id = choose_request_id(offered, context=scope.get("aws.context"))
         scope.setdefault("state", {})["request_id"] = request_id
+        begun = False
 
-        async def send_with_id(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                begun = True
+                headers = message.setdefault("headers", [])
+                present = {name for name, _ in headers}
+                headers.append((_REQUEST_ID_HEADER, request_id.encode()))
+                headers.extend(header for header in SECURITY_HEADERS if header[0] not in present)
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:  # whatever it is, the client gets an answer and the log the error
+            _logger.exception("request %s failed", request_id)
+            if begun:
+                raise  # the server cuts the connection, so that the client sees that the answer is not whole
+            await problems.build_response(problems.describe(error), scope)(scope, receive, send_with_headers)
 
 
 class BodyLimitMiddleware:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
 
 from model.errors import PredictionError
 from model.serving.service import OffScaleError
@@ -90,6 +92,21 @@ class Problem:
     def as_json(self, *, request_id: str, instance: str | None = None) -> str:
         """Build the body, in ASCII: what a client sent may hold lone surrogates, which UTF-8 cannot carry."""
         return json.dumps(self.as_dict(request_id=request_id, instance=instance))
+
+
+def build_response(problem: Problem, scope: Scope) -> Response:
+    """Build the answer to a request that `RequestMiddleware` gave an id.
+
+    Args:
+        problem: what went wrong.
+        scope: the request's.
+    """
+    return Response(
+        problem.as_json(request_id=scope["state"]["request_id"], instance=scope["path"]),
+        status_code=problem.status,
+        headers=dict(problem.headers),
+        media_type=MEDIA_TYPE,
+    )
 
 
 def shorten(text: str) -> str:

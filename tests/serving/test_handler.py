@@ -160,6 +160,32 @@ def test_handler_stops_with_one_line_when_the_bundle_is_missing(tmp_path: Path, 
     assert "python export.py" in line
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "command"),
+    [
+        ("MODEL_DOCS", "maybe", ["-c", "import handler"]),
+        ("MODEL_ALLOW_OPEN", "", ["-m", "uvicorn", "handler:app", "--host", "0.0.0.0"]),
+    ],
+)
+def test_handler_stops_with_one_line_when_a_setting_is_wrong_or_the_service_would_be_open(
+    bundle_path: Path, variable: str, value: str, command: list[str]
+) -> None:
+    """A value that makes no sense, and an open service on all addresses: status 2 and one line."""
+    finished = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "MODEL_BUNDLE": str(bundle_path), variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    [line] = finished.stderr.splitlines()
+    assert finished.returncode == 2
+    assert line.startswith("handler: error: ")
+    assert variable in line
+
+
 def test_handler_serves_under_uvicorn_when_started_from_the_command_line(bundle_path: Path) -> None:
     """`uvicorn handler:app` gets ready, answers the original request and stops when told to."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

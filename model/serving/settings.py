@@ -1,0 +1,96 @@
+"""What an operator can set: one environment variable a field, read once by handler.py, all optional.
+
+docs/operation.md has the same list as a table.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from model.errors import ConfigError
+
+DEFAULT_BUNDLE: Final = Path("artifacts/bundle")
+
+_SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
+_KEY_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service is to behave; the defaults are for one person on their own machine."""
+
+    bundle: Path = DEFAULT_BUNDLE
+    """MODEL_BUNDLE: the folder that export.py wrote."""
+    key_hashes: tuple[bytes, ...] = ()
+    """MODEL_API_KEYS: the SHA-256 of each key that is let in, 64 hexadecimal digits each, separated by commas
+    or spaces; `python -m model.serving.keys` makes one. None: no key is asked for."""
+    allow_open: bool = False
+    """MODEL_ALLOW_OPEN: whether a service without keys may answer requests from other machines."""
+    cors_origins: tuple[str, ...] = ()
+    """MODEL_CORS_ORIGINS: origins whose web pages may call the service, such as https://example.com, or * for
+    all; separated by commas or spaces. None: no other page may."""
+    docs: bool = True
+    """MODEL_DOCS: whether /docs and /openapi.json are there."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; a variable that is empty counts as not set.
+
+    Args:
+        environment: variables by name, such as `os.environ`.
+
+    Raises:
+        ConfigError: if a value makes no sense; names the variable, the value and what is accepted.
+    """
+    defaults = Settings()
+    return Settings(
+        bundle=Path(environment.get("MODEL_BUNDLE") or defaults.bundle),
+        key_hashes=_read_key_hashes(environment),
+        allow_open=_read_switch(environment, "MODEL_ALLOW_OPEN", default=defaults.allow_open),
+        cors_origins=_read_origins(environment),
+        docs=_read_switch(environment, "MODEL_DOCS", default=defaults.docs),
+    )
+
+
+def _read_switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if not text:
+        return default
+    if text.lower() not in _SWITCH:
+        raise ConfigError(f"{name} is {text!r}: expected {', '.join(_SWITCH)}")
+    return _SWITCH[text.lower()]
+
+
+def _read_list(environment: Mapping[str, str], name: str) -> list[str]:
+    text = environment.get(name)
+    if not text:
+        return []
+    if values := text.replace(",", " ").split():
+        return values
+    raise ConfigError(f"{name} is {text!r}: expected at least one value, or nothing at all")
+
+
+def _read_key_hashes(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    texts = _read_list(environment, "MODEL_API_KEYS")
+    for position, text in enumerate(texts, start=1):
+        if not _KEY_HASH.fullmatch(text):
+            # the text itself stays out of the log: it may be a key where its hash should be
+            raise ConfigError(
+                f"MODEL_API_KEYS, entry {position}, is {len(text)} characters that are no SHA-256: expected "
+                "64 hexadecimal digits, as `python -m model.serving.keys` prints"
+            )
+    return tuple(bytes.fromhex(text) for text in texts)
+
+
+def _read_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _read_list(environment, "MODEL_CORS_ORIGINS")
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                f"MODEL_CORS_ORIGINS has {origin!r}: expected origins such as https://example.com or "
+                "http://localhost:3000, without a path, or *"
+            )
+    return tuple(origins)
