@@ -7,9 +7,7 @@ that loading takes as long at any size; `python -m model.bundle` reads every byt
 
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from model.checksums import LARGE_FILE, hash_file, hash_samples
 from model.cli import Parser, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.folders import replace_folder, staged_folder
 from model.history import History
 from model.store import read_history, read_movies
 from model.table import Movies
@@ -62,6 +61,17 @@ class Bundle:
     movies: Movies
     vectors: StoredVectors | None
     """None where the network has no encoder, or the history is not the one that it was exported with."""
+
+    def require_unreplaced(self) -> None:
+        """Make sure that what has been opened until now is all of this bundle.
+
+        Raises:
+            ArtifactIncompatibleError: if another bundle has taken its place in the meantime.
+        """
+        if read_manifest(self.path)["digest"] != self.manifest["digest"]:
+            raise ArtifactIncompatibleError(
+                f"the bundle at {self.path} was replaced while it was being loaded: load it again"
+            )
 
     def with_history(self, history: History) -> "Bundle":
         """The same network with other ratings of the same catalogue; the stored vectors no longer hold."""
@@ -113,13 +123,15 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
                 for name in (USER_VECTORS, MOVIE_TABLE)
             )
         )
-    return Bundle(
+    bundle = Bundle(
         path=path,
         manifest=manifest,
         history=history,
         movies=read_movies(path / HISTORY, history),
         vectors=vectors,
     )
+    bundle.require_unreplaced()
+    return bundle
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ArtifactMissingError(
             f"there is no bundle at {path}: {file} is missing; run export.py"
         ) from error
@@ -169,49 +181,21 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
         raise ArtifactError(
             f"{path} is there and is not a bundle: expected a new folder, an empty one or a bundle"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        unfinished.chmod(0o755)
-        manifest = write_files(unfinished)
-        files = sorted(file for file in unfinished.rglob("*") if file.is_file())
-        hashes = {file.relative_to(unfinished).as_posix(): hash_file(file) for file in files}
+    with staged_folder(path) as staged:
+        manifest = write_files(staged)
+        files = sorted(file for file in staged.rglob("*") if file.is_file())
+        hashes = {file.relative_to(staged).as_posix(): hash_file(file) for file in files}
         samples = {
-            file.relative_to(unfinished).as_posix(): hash_samples(file)
+            file.relative_to(staged).as_posix(): hash_samples(file)
             for file in files
             if file.stat().st_size >= LARGE_FILE
         }
         manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes, "samples": samples}
         manifest["digest"] = digest_manifest(manifest)
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-        (unfinished / MANIFEST).write_text(text + "\n", encoding="utf-8")
-        replace_folder(unfinished, path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        (staged / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        replace_folder(staged, path)
     return manifest
-
-
-def replace_folder(new: Path, path: Path) -> None:
-    """Put a finished folder in place of the one at `path`, if any.
-
-    Args:
-        new: the finished folder, on the same file system.
-        path: where it goes.
-    """
-    if not path.exists():
-        new.replace(path)
-        return
-    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-    path.replace(retired / "old")
-    try:
-        new.replace(path)
-    except BaseException:
-        # Ctrl-C included: whichever way this ends, one of the two is in place
-        if not path.exists():
-            (retired / "old").replace(path)
-        raise
-    finally:
-        shutil.rmtree(retired)
 
 
 def digest_manifest(manifest: dict[str, Any]) -> str:

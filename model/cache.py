@@ -8,16 +8,15 @@ and written anew, and it appears whole or not at all.
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from model.bundle import replace_folder
 from model.checksums import hash_samples
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
+from model.folders import replace_folder, staged_folder
 from model.history import History, build_history
 from model.ratings import read_ratings
 from model.store import read_history, read_movies, write_history
@@ -82,9 +81,7 @@ def write_store(store: Path, kept: Store) -> None:
         store: its folder.
         kept: what to write.
     """
-    store.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{store.name}-", dir=store.parent))
-    try:
+    with staged_folder(store) as staged:
         write_history(staged, kept.history, kept.movies.titles)
         samples = {file.name: hash_samples(file) for file in sorted(staged.iterdir())}
         facts = {
@@ -95,8 +92,6 @@ def write_store(store: Path, kept: Store) -> None:
         }
         (staged / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         replace_folder(staged, store)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
 
 
 def open_store(store: Path) -> Store:

@@ -11,9 +11,7 @@ and the RMSE of the best prediction there is. It appears complete or not at all.
 
 import json
 import math
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.bundle import replace_folder
 from model.cli import Parser, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
+from model.folders import replace_folder, staged_folder
 from model.generation import (
     DAYS_PER_YEAR,
     DRIFT,
@@ -139,10 +137,7 @@ def write_large_synthetic(folder: Path, config: LargeConfig) -> None:
         and (not folder.is_dir() or any(folder.iterdir()))
     ):
         raise DataError(f"{folder} is there and is no built-in data: expected a new or an empty folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        staged.chmod(0o755)
+    with staged_folder(folder) as staged:
         rng = np.random.default_rng([config.seed, 0])
         movies = draw_movies(rng, config.n_movies)
         squares = _write_ratings(staged, config, rng, movies)
@@ -150,8 +145,6 @@ def write_large_synthetic(folder: Path, config: LargeConfig) -> None:
         description = {**asdict(config), "lowest_rmse": math.sqrt(squares / config.n_ratings)}
         (staged / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         replace_folder(staged, folder)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

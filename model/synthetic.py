@@ -6,7 +6,6 @@ trained model is from perfect, which no real data set allows.
 """
 
 import math
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.dates import format_day
 from model.errors import DataError
+from model.folders import replace_folder, staged_folder
 from model.generation import SyntheticConfig, SyntheticTruth, build_synthetic
 from model.splits import find_pairs
 from model.table import NO_YEAR, Movies, Ratings
@@ -54,18 +54,13 @@ def write_synthetic(folder: Path, config: SyntheticConfig) -> SyntheticTruth:
     """
     _refuse_foreign(folder)
     ratings, truth = build_synthetic(config)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
-        staged = Path(work) / "new"
-        staged.mkdir()
+    with staged_folder(folder) as staged:
         (staged / RATINGS_FILE).write_text("".join(_rating_lines(ratings)), encoding="ascii", newline="\n")
         (staged / TITLES_FILE).write_text(
             "".join(format_titles(ratings.movies)), encoding="latin-1", newline="\n"
         )
         _write_truth(staged / TRUTH_FILE, truth)
-        if folder.exists():
-            folder.rename(Path(work) / "old")
-        staged.rename(folder)
+        replace_folder(staged, folder)
     return truth
 
 

@@ -100,6 +100,7 @@ class Predictor:
         self._session = open_session(bundle.network_path)
         self._vectors = bundle.vectors
         self._known_session = None if bundle.vectors is None else open_session(bundle.known_users_path)
+        bundle.require_unreplaced()
 
     @property
     def scale(self) -> RatingScale:

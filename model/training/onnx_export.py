@@ -254,8 +254,12 @@ def compare_with_torch(
         session = onnxruntime.InferenceSession(
             folder / KNOWN_USERS_NETWORK, providers=["CPUExecutionProvider"]
         )
-        people = np.load(folder / USER_VECTORS, mmap_mode="r")[visible.stored_users[known]]
-        asked = np.load(folder / MOVIE_TABLE, mmap_mode="r")[visible.queries.movies[known] + 1]
+        people = np.load(folder / USER_VECTORS, mmap_mode="r", allow_pickle=False)[
+            visible.stored_users[known]
+        ]
+        asked = np.load(folder / MOVIE_TABLE, mmap_mode="r", allow_pickle=False)[
+            visible.queries.movies[known] + 1
+        ]
         stored = run_known_session(session, table.matrix[known], people, asked)
         difference = max(difference, float(np.abs(ours[known] - stored).max()))
     return difference, served

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from model.bundle import replace_folder
 from model.config import RunConfig
 from model.errors import ArtifactError, RatingModelError
 from model.features import feature_names
+from model.folders import replace_folder
 from model.formats.pairs import Pairs
 from model.history import History, build_history, encode_stars
 from model.metrics import rmse
