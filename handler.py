@@ -19,7 +19,6 @@ from model.serving.access import check_start
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry, answer_file
 from model.serving.live import LiveService
-from model.serving.predictor import Predictor
 from model.serving.service import Service
 from model.serving.settings import Settings, read_settings
 
@@ -61,7 +60,7 @@ def load_service(path: Path) -> Service:
     """
     try:
         bundle = load_bundle(path)
-        return Service(Predictor(bundle), bundle.manifest)
+        return Service.from_bundle(bundle)
     except (RatingModelError, OSError) as error:
         stop(
             f"{error} (MODEL_BUNDLE is {path}; "

@@ -115,8 +115,7 @@ def measure_serving(bundle: Bundle) -> dict[str, Any]:
     Args:
         bundle: what to serve.
     """
-    predictor = Predictor(bundle)
-    live = LiveService(Service(predictor, bundle.manifest))
+    live = LiveService(Service.from_bundle(bundle))
     entry = LambdaEntry(build_app(live), live)
     empty = FastAPI()
 

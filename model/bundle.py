@@ -1,4 +1,4 @@
-"""The served artefact: a folder with the ONNX network, the history and a manifest that vouches for them.
+"""The served artefact: a folder with the ONNX networks, history, titles and a manifest that vouches for them.
 
 Written to a temporary folder and renamed, so that it is there whole or not at all. Every file is checked
 against the manifest when it is loaded: small ones by the SHA-256 of every byte, large ones by samples, so
@@ -21,10 +21,10 @@ from model.cli import Parser, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
 from model.history import History
-from model.store import read_history, read_movies
-from model.table import Movies
+from model.store import read_history
+from model.titles import Titles
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
@@ -33,6 +33,7 @@ KNOWN_USERS_NETWORK = "known_users.onnx"
 USER_VECTORS = "user_vectors.npy"
 MOVIE_TABLE = "movie_table.npy"
 HISTORY = "history"
+TITLES = "titles.sqlite"
 
 REQUIRED_KEYS = frozenset({
     "format_version", "created", "data_fingerprint", "features", "feature_names", "rating_scale",
@@ -58,7 +59,7 @@ class Bundle:
     path: Path
     manifest: dict[str, Any]
     history: History
-    movies: Movies
+    titles: Titles
     vectors: StoredVectors | None
     """None where the network has no encoder, or the history is not the one that it was exported with."""
 
@@ -127,7 +128,7 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
         path=path,
         manifest=manifest,
         history=history,
-        movies=read_movies(path / HISTORY, history),
+        titles=Titles(path / TITLES),
         vectors=vectors,
     )
     bundle.require_unreplaced()
@@ -168,8 +169,8 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
 
     Args:
         path: the bundle's folder; a bundle that is there already is replaced, anything else is refused.
-        write_files: writes the network and the history into the folder it is given, and returns the manifest
-            without format version and hashes.
+        write_files: writes the networks, the history and the titles into the folder it is given, and returns
+            the manifest without format version and hashes.
 
     Returns:
         The whole manifest.

@@ -19,7 +19,7 @@ from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissi
 from model.folders import replace_folder, staged_folder
 from model.history import History, build_history
 from model.ratings import read_ratings
-from model.store import read_history, read_movies, write_history
+from model.store import read_history, read_movies, write_history, write_titles
 from model.table import HALF_STAR, Ids, Movies, Origin, Ratings
 
 SMALLEST = 5_000_000
@@ -82,7 +82,8 @@ def write_store(store: Path, kept: Store) -> None:
         kept: what to write.
     """
     with staged_folder(store) as staged:
-        write_history(staged, kept.history, kept.movies.titles)
+        write_history(staged, kept.history)
+        write_titles(staged, kept.movies.titles)
         samples = {file.name: hash_samples(file) for file in sorted(staged.iterdir())}
         facts = {
             "version": _VERSION,

@@ -1,4 +1,4 @@
-"""A history and its titles as a folder of plain arrays that can be memory-mapped; no pickle."""
+"""A history, and the titles of its catalogue, as plain arrays that can be memory-mapped; no pickle."""
 
 import itertools
 import json
@@ -23,22 +23,30 @@ _TITLES = "titles"
 _TITLE_OFFSETS = "title_offsets"
 
 
-def write_history(folder: Path, history: History, titles: Sequence[str]) -> None:
-    """Write a history and the titles of its catalogue.
+def write_history(folder: Path, history: History) -> None:
+    """Write a history.
 
     Args:
         folder: an existing folder; one file an array.
         history: what to write.
-        titles: (n_movies,) in the order of the catalogue.
     """
     for name in ARRAYS:
         np.save(folder / f"{name}.npy", getattr(history, name), allow_pickle=False)
+    scale = {"low": history.scale.low, "high": history.scale.high, "step": history.scale.step}
+    (folder / _SCALE_FILE).write_text(json.dumps(scale) + "\n", encoding="utf-8")
+
+
+def write_titles(folder: Path, titles: Sequence[str]) -> None:
+    """Write the titles of a catalogue.
+
+    Args:
+        folder: where its history is written.
+        titles: (n_movies,) in the order of the catalogue.
+    """
     encoded = [title.encode() for title in titles]
     np.save(folder / f"{_TITLES}.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8), allow_pickle=False)
     ends = np.cumsum([0, *(len(title) for title in encoded)], dtype=np.int64)
     np.save(folder / f"{_TITLE_OFFSETS}.npy", ends, allow_pickle=False)
-    scale = {"low": history.scale.low, "high": history.scale.high, "step": history.scale.step}
-    (folder / _SCALE_FILE).write_text(json.dumps(scale) + "\n", encoding="utf-8")
 
 
 def read_history(folder: Path) -> History:
@@ -64,7 +72,7 @@ def read_movies(folder: Path, history: History) -> Movies:
     """Read the catalogue with its titles.
 
     Args:
-        folder: what `write_history` wrote to.
+        folder: what `write_history` and `write_titles` wrote to.
         history: the history from the same folder.
 
     Raises:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.history import History
 from model.questions import Query
-from model.store import ARRAYS, read_history, read_movies, write_history
+from model.store import ARRAYS, read_history, read_movies, write_history, write_titles
 from model.table import HALF_STARS
 
 TITLES = ("Amélie, or: the 2nd", "", "東京物語")
@@ -29,7 +29,8 @@ def history() -> History:
 @pytest.fixture
 def folder(history: History, tmp_path: Path) -> Path:
     """The folder to which that history is written."""
-    write_history(tmp_path, history, TITLES)
+    write_history(tmp_path, history)
+    write_titles(tmp_path, TITLES)
     return tmp_path
 
 
@@ -67,13 +68,15 @@ def test_read_movies_gives_back_ids_years_and_titles_when_written(folder: Path) 
 
 def test_read_movies_gives_empty_titles_when_source_had_none(history: History, tmp_path: Path) -> None:
     """A source without titles is stored like any other."""
-    write_history(tmp_path, history, ["", "", ""])
+    write_history(tmp_path, history)
+    write_titles(tmp_path, ["", "", ""])
     assert list(read_movies(tmp_path, read_history(tmp_path)).titles) == ["", "", ""]
 
 
 def test_store_holds_an_empty_history(tmp_path: Path) -> None:
     """No ratings and no movies are read as they were written."""
-    write_history(tmp_path, make_history([]), [])
+    write_history(tmp_path, make_history([]))
+    write_titles(tmp_path, [])
     stored = read_history(tmp_path)
     assert (stored.n_users, stored.n_movies, stored.n_ratings) == (0, 0, 0)
     assert len(read_movies(tmp_path, stored)) == 0
@@ -84,7 +87,7 @@ def test_store_holds_an_empty_history(tmp_path: Path) -> None:
 def test_stored_history_answers_like_the_one_written(world: World, tmp_path: Path) -> None:
     """Features and neighbours do not tell a mapped history from the one in memory."""
     history = world.history()
-    write_history(tmp_path, history, [""] * history.n_movies)
+    write_history(tmp_path, history)
     queries = [Query(user_id=user, movie_id=movie, as_of=102) for user, movie in all_pairs(world)]
     (_, first), (_, second) = ask(history, *queries), ask(read_history(tmp_path), *queries)
     np.testing.assert_array_equal(first.matrix, second.matrix)

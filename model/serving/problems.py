@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from model.errors import PredictionError
-from model.serving.service import OffScaleError
+from model.serving.refusals import OffScaleError, UnknownIdError, UsersHiddenError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -123,13 +123,16 @@ def describe(error: Exception) -> Problem:
     """Say which problem an exception is.
 
     Args:
-        error: a failed validation, an HTTP exception, a `PredictionError`, or anything unforeseen.
+        error: a failed validation, an HTTP exception, a refusal, a `PredictionError`, or anything unforeseen.
     """
     match error:
         case RequestValidationError() | ValidationError():
             return _describe_findings(error.errors())
         case OffScaleError():
             return _invalid([{"where": error.where, "what": error.what}])
+        case UnknownIdError() | UsersHiddenError():
+            status = HTTPStatus.NOT_FOUND if isinstance(error, UnknownIdError) else HTTPStatus.FORBIDDEN
+            return Problem(status, str(error), name=error.name)
         case PredictionError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shorten(str(error)), name="no-prediction")
         case HTTPException():

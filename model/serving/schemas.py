@@ -16,7 +16,7 @@ MOST_RATINGS = 500
 """How many ratings a request may bring along."""
 
 MOST_REQUESTS = 1_000
-"""How many predictions one direct invocation may ask for."""
+"""How many predictions one request may ask for."""
 
 
 LONGEST_DATE = 40
@@ -140,9 +140,15 @@ class PredictRequest(Request):
 
 
 class BatchRequest(Request):
-    """The direct invocation that asks for many predictions."""
+    """The body of `POST /v1/predict/batch`, and the direct invocation that asks for many predictions."""
 
-    requests: Annotated[list[PredictRequest], Field(max_length=MOST_REQUESTS)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"requests": [{"user_id": 8206, "movie_id": 7}, {"user_id": 8206, "movie_id": 12}]}]
+        }
+    )
+
+    requests: Annotated[list[PredictRequest], Field(min_length=1, max_length=MOST_REQUESTS)]
 
 
 class Interval(BaseModel):
@@ -168,8 +174,10 @@ class Basis(BaseModel):
 
 
 class ExplainedNeighbour(BaseModel):
-    """One of the nearest users who rated the movie; who it is stays private."""
+    """One of the nearest users who rated the movie."""
 
+    user_id: int | None = None
+    """Who it is; null unless the operator shows users."""
     rating: float
     """Stars."""
     distance: float
@@ -202,7 +210,7 @@ class PredictAnswer(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """The answer to a direct invocation with many requests, in their order."""
+    """The predictions for many requests, in their order."""
 
     predictions: list[PredictAnswer]
 

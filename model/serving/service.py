@@ -2,10 +2,23 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
-from model.errors import PredictionError
-from model.serving.predictor import KnownRating, Prediction, Query
+from model.bundle import Bundle
+from model.history import ERA_NAMES
+from model.serving.catalogue import Catalogue
+from model.serving.movie_schemas import (
+    ModelCard,
+    Movie,
+    MoviesAnswer,
+    MovieSearch,
+    RatingSelection,
+    UserRatingsAnswer,
+    UsersAnswer,
+    UserSelection,
+)
+from model.serving.predictor import KnownRating, Prediction, Predictor, Query
+from model.serving.refusals import OffScaleError, UsersHiddenError
 from model.serving.schemas import (
     Basis,
     ExplainedNeighbour,
@@ -33,36 +46,54 @@ class Predicts(Protocol):
         """Make one prediction that proves the bundle works."""
 
 
-class OffScaleError(PredictionError):
-    """A rating of the request that does not exist on the bundle's scale.
-
-    Args:
-        where: the field, such as `ratings[3].rating`.
-        what: what is wrong with it and what would be accepted.
-    """
-
-    def __init__(self, *, where: str, what: str) -> None:
-        super().__init__(f"{where}: {what}")
-        self.where = where
-        self.what = what
-
-
 class Service:
     """Answers requests from one loaded bundle; safe to share between threads.
 
     Args:
         predictor: predicts; its self-test is run once, here, so that whatever exists is ready.
         manifest: the bundle's manifest.
+        catalogue: of the same bundle.
+        show_user_ids: whether clients may see ids and ratings of the bundle's users.
 
     Raises:
         PredictionError: if the self-test fails.
     """
 
-    def __init__(self, predictor: Predicts, manifest: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        predictor: Predicts,
+        manifest: Mapping[str, object],
+        catalogue: Catalogue,
+        *,
+        show_user_ids: bool = False,
+    ) -> None:
         self._predictor = predictor
-        self.card = {name: value for name, value in manifest.items() if name != "self_test"}
+        self._catalogue = catalogue
+        self._show_user_ids = show_user_ids
+        self.card = ModelCard.model_validate({
+            **{name: value for name, value in manifest.items() if name != "self_test"},
+            "n_users": catalogue.n_users,
+            "n_movies": catalogue.n_movies,
+            "n_ratings": catalogue.n_ratings,
+            "eras": ERA_NAMES,
+            "shows_users": show_user_ids,
+        })
         """What may be told about the model: the manifest without its self-test, which names a user."""
         self.self_test_rating = predictor.self_test().predicted_rating
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, *, show_user_ids: bool = False) -> Self:
+        """Serve a bundle.
+
+        Args:
+            bundle: a verified bundle.
+            show_user_ids: whether clients may see ids and ratings of the bundle's users.
+
+        Raises:
+            ArtifactIncompatibleError: if onnxruntime refuses a network.
+            PredictionError: if the self-test fails.
+        """
+        return cls(Predictor(bundle), bundle.manifest, Catalogue(bundle), show_user_ids=show_user_ids)
 
     def predict_original(self, request: OriginalRequest) -> OriginalAnswer:
         """Answer one request in the fields of the original service."""
@@ -78,7 +109,7 @@ class Service:
     def predict(self, request: PredictRequest) -> PredictAnswer:
         """Answer one request; `OffScaleError` if it brings a rating that is not on the bundle's scale."""
         [prediction] = self._predictor.predict([self._build_query(request)])
-        return _build_answer(prediction, explain=request.explain)
+        return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:
         """Answer many requests with one run of the network; `OffScaleError` as for one."""
@@ -88,9 +119,32 @@ class Service:
         ]
         predictions = self._predictor.predict(queries)
         return [
-            _build_answer(prediction, explain=request.explain)
+            self._build_answer(prediction, explain=request.explain)
             for prediction, request in zip(predictions, requests, strict=True)
         ]
+
+    def search_movies(self, search: MovieSearch) -> MoviesAnswer:
+        """Find movies by title."""
+        return MoviesAnswer(movies=self._catalogue.search(search.query, limit=search.limit))
+
+    def read_movie(self, movie_id: int) -> Movie:
+        """Say what is known of one movie; `UnknownIdError` if it is not listed."""
+        [movie] = self._catalogue.describe([self._catalogue.find_movie(movie_id)])
+        return movie
+
+    def list_users(self, selection: UserSelection) -> UsersAnswer:
+        """Name a few users of the bundle; `UsersHiddenError` unless the operator shows them."""
+        self._check_users_are_shown()
+        return UsersAnswer(users=self._catalogue.list_users(selection.n))
+
+    def list_ratings(self, user_id: int, selection: RatingSelection) -> UserRatingsAnswer:
+        """List a user's ratings; `UsersHiddenError` unless the operator shows them, `UnknownIdError`."""
+        self._check_users_are_shown()
+        return UserRatingsAnswer(ratings=self._catalogue.list_ratings(user_id, limit=selection.limit))
+
+    def _check_users_are_shown(self) -> None:
+        if not self._show_user_ids:
+            raise UsersHiddenError
 
     def _build_query(self, request: PredictRequest, *, where: str = "") -> Query:
         scale = self._predictor.scale
@@ -112,35 +166,36 @@ class Service:
             as_of=request.as_of,
         )
 
+    def _build_answer(self, prediction: Prediction, *, explain: bool) -> PredictAnswer:
+        return PredictAnswer(
+            predicted_rating=prediction.predicted_rating,
+            interval=Interval(low=prediction.interval[0], high=prediction.interval[1]),
+            based_on=Basis(
+                user_known=prediction.user_known,
+                movie_known=prediction.movie_known,
+                n_user_ratings=prediction.n_user_ratings,
+                n_movie_ratings=prediction.n_movie_ratings,
+                fallback=prediction.fallback,
+            ),
+            explanation=self._build_explanation(prediction) if explain else None,
+        )
+
+    def _build_explanation(self, prediction: Prediction) -> Explanation:
+        return Explanation(
+            neighbours=[
+                ExplainedNeighbour(
+                    user_id=neighbour.user_id if self._show_user_ids else None,
+                    rating=neighbour.rating,
+                    distance=neighbour.distance,
+                    common_movies=neighbour.common_movies,
+                )
+                for neighbour in prediction.neighbours
+            ],
+            era=prediction.era,
+            era_mean=prediction.era_mean,
+        )
+
 
 def _is_on(scale: RatingScale, rating: float) -> bool:
     # Steps are whole or half stars, which floats hold exactly.
     return scale.low <= rating <= scale.high and math.fmod(rating - scale.low, scale.step) == 0
-
-
-def _build_answer(prediction: Prediction, *, explain: bool) -> PredictAnswer:
-    return PredictAnswer(
-        predicted_rating=prediction.predicted_rating,
-        interval=Interval(low=prediction.interval[0], high=prediction.interval[1]),
-        based_on=Basis(
-            user_known=prediction.user_known,
-            movie_known=prediction.movie_known,
-            n_user_ratings=prediction.n_user_ratings,
-            n_movie_ratings=prediction.n_movie_ratings,
-            fallback=prediction.fallback,
-        ),
-        explanation=_build_explanation(prediction) if explain else None,
-    )
-
-
-def _build_explanation(prediction: Prediction) -> Explanation:
-    return Explanation(
-        neighbours=[
-            ExplainedNeighbour(
-                rating=neighbour.rating, distance=neighbour.distance, common_movies=neighbour.common_movies
-            )
-            for neighbour in prediction.neighbours
-        ],
-        era=prediction.era,
-        era_mean=prediction.era_mean,
-    )

@@ -15,7 +15,15 @@ import torch
 from numpy.typing import NDArray
 
 from model.batches import INPUT_NAMES, KNOWN_INPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
-from model.bundle import HISTORY, KNOWN_USERS_NETWORK, MOVIE_TABLE, NETWORK, USER_VECTORS, write_bundle
+from model.bundle import (
+    HISTORY,
+    KNOWN_USERS_NETWORK,
+    MOVIE_TABLE,
+    NETWORK,
+    TITLES,
+    USER_VECTORS,
+    write_bundle,
+)
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
 from model.history import UNKNOWN, History
@@ -23,6 +31,7 @@ from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader
 from model.store import read_history, read_movies, write_history
 from model.table import HALF_STAR
+from model.titles import write_titles
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import encode_users, predict_queries
 from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
@@ -75,7 +84,8 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
             write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
             write_vectors(folder, trained.network.encoder, history)
         (folder / HISTORY).mkdir()
-        write_history(folder / HISTORY, history, movies.titles)
+        write_history(folder / HISTORY, history)
+        write_titles(folder / TITLES, movies.titles, counts=np.diff(history.movie_offsets))
         queries = choose_parity_queries(history, np.random.default_rng(trained.config.training.seed))
         difference, predicted = compare_with_torch(folder, trained, history, queries)
         if not difference <= TOLERANCE:

@@ -20,7 +20,7 @@ from model.history import History, build_history, encode_stars
 from model.metrics import rmse
 from model.ratings import write_sample_csv
 from model.splits import apply_split, parse_split, split_off_pairs
-from model.store import write_history
+from model.store import write_history, write_titles
 from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
 from model.training.baselines import predict_baselines
@@ -130,7 +130,8 @@ def train_run(
     staged = work / "run"
     shutil.rmtree(staged, ignore_errors=True)
     (staged / HISTORY).mkdir(parents=True)
-    write_history(staged / HISTORY, history, split.train.movies.titles)
+    write_history(staged / HISTORY, history)
+    write_titles(staged / HISTORY, split.train.movies.titles)
     if len(split.test):
         write_sample_csv(split.test, staged / HELD_OUT)
     write_checkpoint(staged, networks[config.training.features])

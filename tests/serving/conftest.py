@@ -1,11 +1,16 @@
-"""The service around a predictor whose answers are known."""
+"""The service around a predictor whose answers are known, and a small catalogue."""
+
+from pathlib import Path
 
 import pytest
 from asgi_client import AsgiClient
 from fake_predictor import STRANGER, FakePredictor
 from fastapi import FastAPI
+from small_bundle import CARD, make_small_bundle
 
+from model.bundle import Bundle
 from model.serving.app import build_app
+from model.serving.catalogue import Catalogue
 from model.serving.live import LiveService
 from model.serving.service import Service
 
@@ -17,9 +22,21 @@ def predictor() -> FakePredictor:
 
 
 @pytest.fixture
-def service(predictor: FakePredictor) -> Service:
-    """The service around the fake predictor."""
-    return Service(predictor, {"format_version": 1, "self_test": {"user_id": STRANGER}})
+def small_bundle(tmp_path: Path) -> Bundle:
+    """Six ratings of three users."""
+    return make_small_bundle(tmp_path)
+
+
+@pytest.fixture
+def catalogue(small_bundle: Bundle) -> Catalogue:
+    """Of the small bundle."""
+    return Catalogue(small_bundle)
+
+
+@pytest.fixture
+def service(predictor: FakePredictor, catalogue: Catalogue) -> Service:
+    """The service around the fake predictor; it keeps users to itself."""
+    return Service(predictor, {**CARD, "self_test": {"user_id": STRANGER}}, catalogue)
 
 
 @pytest.fixture
@@ -32,3 +49,9 @@ def app(service: Service) -> FastAPI:
 def client(app: FastAPI) -> AsgiClient:
     """Calls the application."""
     return AsgiClient(app)
+
+
+@pytest.fixture
+def open_client(predictor: FakePredictor, catalogue: Catalogue) -> AsgiClient:
+    """Calls an application that shows users."""
+    return AsgiClient(build_app(LiveService(Service(predictor, CARD, catalogue, show_user_ids=True))))

@@ -8,9 +8,11 @@ import pytest
 from asgi_client import JSON, AsgiClient
 from fake_predictor import CURSED_MOVIE, REFUSED_MOVIE, STRANGER, FakePredictor
 from httpx import Response
+from small_bundle import CARD
 
 from model.dates import parse_day
 from model.serving.app import build_app
+from model.serving.catalogue import Catalogue
 from model.serving.live import LiveService
 from model.serving.middleware import LARGEST_BODY
 from model.serving.predictor import KnownRating, Query
@@ -70,11 +72,45 @@ def test_predict_names_neighbours_but_not_who_they_are_when_asked_to_explain(cli
     """The explanation holds ratings, distances, common movies, era and era mean, and no user id."""
     response = client.post("/v1/predict", {"user_id": 7, "movie_id": 30, "explain": True})
     assert response.json()["explanation"] == {
-        "neighbours": [{"rating": 4.0, "distance": 1.0, "common_movies": 5}],
+        "neighbours": [{"user_id": None, "rating": 4.0, "distance": 1.0, "common_movies": 5}],
         "era": "1990 and later",
         "era_mean": 3.75,
     }
     assert str(STRANGER) not in response.text
+
+
+def test_predict_says_who_the_neighbours_are_when_the_operator_shows_users(open_client: AsgiClient) -> None:
+    """Ids are in the explanation only then, and the card says that they are shown."""
+    response = open_client.post("/v1/predict", {"user_id": 7, "movie_id": 30, "explain": True})
+    assert [each["user_id"] for each in response.json()["explanation"]["neighbours"]] == [STRANGER]
+    assert open_client.get("/v1/model").json()["shows_users"] is True
+
+
+def test_batch_answers_in_order_when_requests_are_many(client: AsgiClient) -> None:
+    """Each request gets the answer that it would get alone."""
+    requests = [{"user_id": 7, "movie_id": 30, "explain": True}, {"ratings": [], "movie_id": 31}]
+    answer = client.post("/v1/predict/batch", {"requests": requests}).json()
+    assert answer == {"predictions": [client.post("/v1/predict", request).json() for request in requests]}
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"requests": []}, "requests"),
+        ({"requests": [{"user_id": 7, "movie_id": 30}] * 1_001}, "requests"),
+        ({"requests": [{"user_id": 7, "movie_id": 30}, {"user_id": 7}]}, "requests[1].movie_id"),
+        (
+            {"requests": [{"movie_id": 1, "ratings": [{"movie_id": 2, "rating": 9}]}]},
+            "requests[0].ratings[0].rating",
+        ),
+    ],
+)
+def test_batch_refuses_and_says_where_when_a_request_is_wrong(
+    client: AsgiClient, body: object, where: str
+) -> None:
+    """No request, too many, and a mistake in any of them are a 422 for all."""
+    problem = read_problem(client.post("/v1/predict/batch", body), status=422)
+    assert problem["errors"][0]["where"] == where
 
 
 def test_predict_passes_everything_on_when_ratings_come_with_the_request(
@@ -161,9 +197,9 @@ def test_predict_refuses_when_a_rating_is_not_finite(client: AsgiClient, rating:
     assert problem["errors"][0]["where"] == "ratings[0].rating"
 
 
-def test_predict_takes_half_stars_when_the_bundle_has_them() -> None:
+def test_predict_takes_half_stars_when_the_bundle_has_them(catalogue: Catalogue) -> None:
     """The scale is the bundle's: 0.5 is a rating where the data set has half stars."""
-    client = AsgiClient(build_app(LiveService(Service(FakePredictor(HALF_STARS), {}))))
+    client = AsgiClient(build_app(LiveService(Service(FakePredictor(HALF_STARS), CARD, catalogue))))
     accepted = client.post("/v1/predict", {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.5}]})
     refused = client.post("/v1/predict", {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.75}]})
     assert accepted.status_code == 200
@@ -284,7 +320,14 @@ def test_health_tells_the_self_test_rating_when_ready(client: AsgiClient) -> Non
 
 def test_model_card_leaves_out_the_user_when_asked(client: AsgiClient) -> None:
     """GET /v1/model answers with the bundle's manifest, but not with the self-test, which names a user."""
-    assert client.get("/v1/model").json() == {"format_version": 1}
+    assert client.get("/v1/model").json() == {
+        **CARD,
+        "eras": ["before 1970", "1970-1989", "1990 and later"],
+        "n_users": 3,
+        "n_movies": 5,
+        "n_ratings": 6,
+        "shows_users": False,
+    }
 
 
 def find_examples(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -299,5 +342,5 @@ def find_examples(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def test_openapi_examples_work_when_sent_as_they_are(client: AsgiClient) -> None:
     """Every example in the OpenAPI document gets a 200, and both prediction routes have one."""
     examples = list(find_examples(client.get("/openapi.json").json()))
-    assert {path for path, _ in examples} == {"/", "/v1/predict"}
+    assert {path for path, _ in examples} == {"/", "/v1/predict", "/v1/predict/batch"}
     assert [client.post(path, example).status_code for path, example in examples] == [200] * len(examples)

@@ -145,7 +145,8 @@ def test_entry_predicts_nothing_when_the_event_is_a_warm_up(
             {"requests": [{"user_id": 7, "movie_id": 30}, {"user_id": 7, "movie_id": 0}]},
             "requests[1].movie_id",
         ),
-        ({"requests": [], "movie_id": 30}, "movie_id"),
+        ({"requests": [{"user_id": 7, "movie_id": 30}], "movie_id": 30}, "movie_id"),
+        ({"requests": []}, "requests"),
         (
             {"requests": [{"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.5}]}]},
             "requests[0].ratings[0].rating",

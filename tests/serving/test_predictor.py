@@ -17,7 +17,7 @@ from model.dates import parse_day
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.history import NO_CUT, History, build_history
 from model.serving.predictor import KnownRating, Prediction, Predictor, Query
-from model.table import Ids, Ratings
+from model.table import Ids, Movies, Ratings
 
 STRANGER, NOTHING = 2_649_430, 9_999
 """A user and a movie that the made-up data cannot have."""
@@ -51,7 +51,11 @@ def with_rows(bundle: Bundle, rows: list[Rated]) -> Predictor:
         movie_ids=np.array([row.movie for row in ordered], dtype=np.int64),
         stars=np.array([row.stars for row in ordered], dtype=np.float32),
         days=np.array([row.day for row in ordered], dtype=np.int16),
-        movies=bundle.movies,
+        movies=Movies(
+            movie_ids=bundle.history.movie_ids,
+            titles=[""] * bundle.history.n_movies,
+            release_years=bundle.history.release_years,
+        ),
         scale=bundle.history.scale,
     )
     return Predictor(bundle.with_history(build_history(ratings)))

@@ -1,0 +1,150 @@
+"""What the service takes and gives about movies and users, as pydantic models."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from model.serving.schemas import LARGEST_ID, Request
+
+EXAMPLE_USER: Final = 8206
+"""A user of the built-in data, so that examples work as pasted after `make demo`."""
+EXAMPLE_MOVIE: Final = 7
+"""A movie of the built-in data."""
+
+LONGEST_QUERY: Final = 100
+"""Characters of a title search."""
+MOST_MOVIES: Final = 50
+"""How many movies a search answers with."""
+MOST_USERS: Final = 50
+"""How many example users are shown."""
+MOST_USER_RATINGS: Final = 500
+"""How many of a user's ratings are shown."""
+
+
+class MovieSearch(Request):
+    """The parameters of `GET /v1/movies`."""
+
+    query: Annotated[str, Field(max_length=LONGEST_QUERY, examples=["the cafe"])] = ""
+    """Words of the title in any order, each perhaps only begun; empty asks for the most rated movies."""
+    limit: Annotated[int, Field(ge=1, le=MOST_MOVIES, examples=[5])] = 20
+    """How many movies at most."""
+
+
+class UserSelection(Request):
+    """The parameters of `GET /v1/users`."""
+
+    n: Annotated[int, Field(ge=1, le=MOST_USERS, examples=[3])] = 10
+    """How many users at most."""
+
+
+class RatingSelection(Request):
+    """The parameters of `GET /v1/users/{user_id}/ratings`."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_USER_RATINGS, examples=[5])] = 100
+    """How many ratings at most, the newest first."""
+
+
+MovieId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_MOVIE])]
+"""A movie's id in an address."""
+UserId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_USER])]
+"""A user's id in an address."""
+
+
+Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+"""A day of an answer, YYYY-MM-DD."""
+
+
+class Movie(BaseModel):
+    """A movie of the catalogue."""
+
+    movie_id: int
+    title: str
+    """Empty where the data set gives none."""
+    release_year: int | None
+    era: str | None
+    """'before 1970', '1970-1989', '1990 and later', or null for a movie without a year."""
+    n_ratings: int
+    mean_rating: float | None
+    """Stars; null for a movie that nobody has rated."""
+
+
+class MoviesAnswer(BaseModel):
+    """The answer of `GET /v1/movies`."""
+
+    movies: list[Movie]
+    """Best match first, then the one with more ratings."""
+
+
+class ExampleUser(BaseModel):
+    """A user of the bundle."""
+
+    user_id: int
+    n_ratings: int
+    first_date: Date
+    """The day of the user's first rating."""
+    last_date: Date
+    """The day of the user's latest rating."""
+
+
+class UsersAnswer(BaseModel):
+    """The answer of `GET /v1/users`."""
+
+    users: list[ExampleUser]
+
+
+class UserRating(BaseModel):
+    """A rating that a user of the bundle gave."""
+
+    movie_id: int
+    title: str
+    """Empty where the data set gives none."""
+    release_year: int | None
+    rating: float
+    """Stars."""
+    date: Date
+
+
+class UserRatingsAnswer(BaseModel):
+    """The answer of `GET /v1/users/{user_id}/ratings`."""
+
+    ratings: list[UserRating]
+    """The newest first."""
+
+
+class Scale(BaseModel):
+    """The stars that the data set uses."""
+
+    low: float
+    high: float
+    step: float
+    """Distance between neighbouring ratings, stars."""
+
+
+class ModelCard(BaseModel):
+    """The answer of `GET /v1/model`: the bundle's manifest, and what a page needs to ask sensibly."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rating_scale: Scale
+    eras: list[str]
+    """The names of the eras, oldest first."""
+    n_users: int
+    n_movies: int
+    """Movies listed, with or without ratings."""
+    n_ratings: int
+    shows_users: bool
+    """Whether the operator lets clients see ids and ratings of the bundle's users."""
+    format_version: int
+    created: str
+    data_fingerprint: str
+    """The same for the same ratings in any order."""
+    features: str
+    """"full" or "seed"."""
+    feature_names: list[str]
+    training_config: dict[str, Any]
+    """Every setting of the training, by section."""
+    metrics: dict[str, Any]
+    """What was measured in training: RMSE, on which rows, and beside what."""
+    library_versions: dict[str, str]
+    files: dict[str, str]
+    """The SHA-256 of every file."""
