@@ -82,7 +82,7 @@ class Titles:
     """An open file of titles; safe to share between threads.
 
     Args:
-        path: what `write_titles` wrote. It may be replaced or removed later: the file that was opened is read.
+        path: what `write_titles` wrote. It may be replaced or removed later: the file once opened is read.
 
     Raises:
         ArtifactIncompatibleError: if it is not such a file, or SQLite here cannot search it.

@@ -140,7 +140,7 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (4, "4"), ("3", "3"), (None, "None")])
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (5, "5"), ("4", "4"), (None, "None")])
 def test_load_bundle_names_the_version_when_format_is_another(
     damaged: Path, version: object, shown: str
 ) -> None:

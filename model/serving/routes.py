@@ -7,10 +7,10 @@ Calls that take long go to a few threads of their own and leave the event loop t
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query
+from fastapi.routing import APIRoute
 
 from model.serving import problems
 from model.serving.live import LiveService
@@ -70,75 +70,88 @@ def build_router(live: LiveService) -> APIRouter:
     Args:
         live: holds the service that answers.
     """
-    router = APIRouter(generate_unique_id_function=lambda route: route.name)
-    _add_predictions(router, live)
-    _add_movies(router, live)
-    _add_users(router, live)
-    _add_operation(router, live)
+    router = APIRouter()
+    for build in (_build_predictions, _build_movies, _build_users, _build_operation):
+        router.include_router(build(live))
     return router
 
 
-def _add_predictions(router: APIRouter, live: LiveService) -> None:
-    post = partial(router.post, tags=["predictions"], responses=_BAD_BODY)
+def _name_operation(route: APIRoute) -> str:
+    """Its function's name is an operation's id: stable, and a good name in generated clients."""
+    return route.name
 
-    @post("/", summary="The original request")
+
+def _build_predictions(live: LiveService) -> APIRouter:
+    router = APIRouter(tags=["predictions"], responses=_BAD_BODY, generate_unique_id_function=_name_operation)
+
+    @router.post("/", summary="The original request")
     async def predict_original(request: OriginalRequest) -> OriginalAnswer:
         return live.service.predict_original(request)
 
-    @post("/v1/predict", summary="Predict one rating and say what it rests on")
+    @router.post("/v1/predict", summary="Predict one rating and say what it rests on")
     async def predict(request: PredictRequest) -> PredictAnswer:
         return live.service.predict(request)
 
-    @post("/v1/predict/batch", summary="Predict up to 1,000 ratings, in the order of the requests")
+    @router.post("/v1/predict/batch", summary="Predict up to 1,000 ratings, in the order of the requests")
     async def predict_batch(batch: BatchRequest) -> BatchAnswer:
         predictions = await _run_aside(lambda: live.service.predict_many(batch.requests))
         return BatchAnswer(predictions=predictions)
 
+    return router
 
-def _add_movies(router: APIRouter, live: LiveService) -> None:
-    get = partial(router.get, tags=["movies"])
 
-    @get("/v1/movies", summary="Find movies by title", responses=_BAD_FIELDS)
+def _build_movies(live: LiveService) -> APIRouter:
+    router = APIRouter(tags=["movies"], responses=_BAD_FIELDS, generate_unique_id_function=_name_operation)
+
+    @router.get("/v1/movies", summary="Find movies by title")
     async def search_movies(search: Annotated[MovieSearch, Query()]) -> MoviesAnswer:
         return live.service.search_movies(search)
 
-    @get("/v1/movies/{movie_id}", summary="One movie", responses=_UNKNOWN | _BAD_FIELDS)
+    @router.get("/v1/movies/{movie_id}", summary="One movie", responses=_UNKNOWN)
     async def read_movie(movie_id: Annotated[MovieId, Path()]) -> Movie:
         return live.service.read_movie(movie_id)
 
+    return router
 
-def _add_users(router: APIRouter, live: LiveService) -> None:
-    get = partial(router.get, tags=["users"])
 
-    @get("/v1/users", summary="A few users of the bundle", responses=_HIDDEN | _BAD_FIELDS)
+def _build_users(live: LiveService) -> APIRouter:
+    router = APIRouter(
+        tags=["users"], responses=_HIDDEN | _BAD_FIELDS, generate_unique_id_function=_name_operation
+    )
+
+    @router.get("/v1/users", summary="A few users of the bundle")
     async def list_users(selection: Annotated[UserSelection, Query()]) -> UsersAnswer:
         return live.service.list_users(selection)
 
-    @get(
+    @router.get(
         "/v1/users/{user_id}/ratings",
         summary="What a user of the bundle rated, the newest first",
-        responses=_HIDDEN | _UNKNOWN | _BAD_FIELDS,
+        responses=_UNKNOWN,
     )
     async def list_user_ratings(
         user_id: Annotated[UserId, Path()], selection: Annotated[RatingSelection, Query()]
     ) -> UserRatingsAnswer:
         return live.service.list_ratings(user_id, selection)
 
+    return router
 
-def _add_operation(router: APIRouter, live: LiveService) -> None:
-    get = partial(router.get, tags=["operation"])
 
-    @get("/v1/model", summary="The card of the model that is served")
+def _build_operation(live: LiveService) -> APIRouter:
+    router = APIRouter(tags=["operation"], generate_unique_id_function=_name_operation)
+
+    @router.get("/v1/model", summary="The card of the model that is served")
     async def read_model_card() -> ModelCard:
         return live.service.card
 
-    @get("/health/live", summary="Is the process alive?")
+    @router.get("/health/live", summary="Is the process alive?")
     async def read_liveness() -> Liveness:
         return Liveness()
 
-    @get("/health/ready", summary="Was the bundle verified, and does it predict?")
+    @router.get("/health/ready", summary="Was the bundle verified, and does it predict?")
     async def read_readiness() -> Readiness:
         return Readiness(self_test_rating=live.service.self_test_rating)
+
+    return router
 
 
 async def _run_aside(call: Callable[[], Answer]) -> Answer:
