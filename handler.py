@@ -71,7 +71,7 @@ def load_service(path: Path) -> Service:
 _settings = load_settings()
 live = LiveService(load_service(_settings.bundle))
 app = build_app(live, _settings)
-_entry = LambdaEntry(app, live)
+_entry = LambdaEntry(app, live, base_path=_settings.base_path)
 
 
 def handler(event: object, context: object) -> dict[str, Any]:

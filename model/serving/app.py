@@ -4,10 +4,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from model.errors import PredictionError
 from model.serving import access, problems
+from model.serving.compression import COMPRESSION_LEVEL, SMALLEST_COMPRESSED, GunzipMiddleware
 from model.serving.docs_page import add_docs_page
 from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
@@ -37,6 +39,8 @@ def build_app(live: LiveService, settings: Settings = _DEFAULTS) -> FastAPI:
     for kind in (RequestValidationError, HTTPException, PredictionError):
         app.add_exception_handler(kind, _answer_error)
     # the last one added is the first to see a request
+    app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED, compresslevel=COMPRESSION_LEVEL)
+    app.add_middleware(GunzipMiddleware)
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(access.AccessMiddleware, settings=settings)
     if settings.cors_origins:

@@ -9,9 +9,10 @@ anything else                                                      a problem tha
 import asyncio
 import json
 import logging
+import math
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,11 @@ from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import DataError, PredictionError
-from model.serving import problems
+from model.serving import gateways, problems
+from model.serving.deadline import due_in
+from model.serving.gateways import UnreadableEventError
 from model.serving.live import LiveService
-from model.serving.middleware import REQUEST_ID_HEADER, choose_request_id
+from model.serving.middleware import choose_request_id
 from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
 
 WARM_UP_SOURCES: Final = frozenset({"aws.events", "aws.scheduler", "serverless-plugin-warmup"})
@@ -40,11 +43,14 @@ class LambdaEntry:
     Args:
         app: the ASGI application that answers HTTP events.
         live: holds the service that answers direct invocations.
+        base_path: the prefix that a custom domain's mapping or a load balancer's rule puts before every path,
+            such as "/recommender"; none by default. A stage is recognised without it.
     """
 
-    def __init__(self, app: ASGIApp, live: LiveService) -> None:
+    def __init__(self, app: ASGIApp, live: LiveService, *, base_path: str = "") -> None:
         self._app = app
         self._live = live
+        self._base_path = base_path
         self._loop: asyncio.AbstractEventLoop | None = None
         self._mangum: Mangum | None = None
 
@@ -61,14 +67,16 @@ class LambdaEntry:
         """
         if not isinstance(event, dict):
             return _refuse(_unknown_event(f"an event of type {type(event).__name__}"), context)
-        if event.get("source") in WARM_UP_SOURCES:
+        source = event.get("source")
+        if isinstance(source, str) and source in WARM_UP_SOURCES:
             return {"status": "warm"}
-        if _is_http(event):
-            return self._answer_http(event, context)
-        try:
-            answer = self._answer_direct(event)
-        except (ValidationError, PredictionError) as error:
-            return _refuse(problems.describe(error), context)
+        with due_in(_read_seconds_left(context)):
+            if gateways.is_http_event(event):
+                return self._answer_http(event, context)
+            try:
+                answer = self._answer_direct(event)
+            except (ValidationError, PredictionError) as error:
+                return _refuse(problems.describe(error), context)
         if answer is None:
             return _refuse(_unknown_event(f"an event with the fields {sorted(map(str, event))}"), context)
         return answer.model_dump(mode="json")
@@ -91,22 +99,22 @@ class LambdaEntry:
             weakref.finalize(self, self._loop.close)
         asyncio.set_event_loop(self._loop)
         if self._mangum is None:
-            self._mangum = Mangum(self._run_behind_stage, lifespan="off", text_mime_types=_TEXT_TYPES)
+            self._mangum = Mangum(self._run_behind_gateway, lifespan="off", text_mime_types=_TEXT_TYPES)
         try:
-            response: dict[str, Any] = self._mangum(event, context)  # type: ignore[arg-type]  # any context will do
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            checked = gateways.check_http_event(event)
+            response: dict[str, Any] = self._mangum(checked, context)  # type: ignore[arg-type]  # any context will do
+        except UnreadableEventError as error:
+            return _refuse_http(event, error, context)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # The app's own errors end inside Mangum as status 500, so what arrives here is the event's shape.
-            _logger.warning("an HTTP event that cannot be read: %r", error)
-            return _refuse_http(context)
+            return _refuse_http(
+                event, UnreadableEventError(f"its fields are not a gateway's ({error!r})"), context
+            )
         return response
 
-    async def _run_behind_stage(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the app with the API's stage, where the public path starts with it, as its root path."""
-        request_context = scope["aws.event"]["requestContext"]
-        stage = request_context.get("stage")
-        public_path = request_context.get("path") or request_context.get("http", {}).get("path") or ""
-        if stage and public_path.startswith(f"/{stage}/"):
-            scope["root_path"] = f"/{stage}"
+    async def _run_behind_gateway(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateways.set_root_path(scope, base_path=self._base_path)
+        gateways.drop_unwelcome_headers(scope)
         await self._app(scope, receive, send)
 
 
@@ -127,11 +135,10 @@ def answer_file(path: Path, handler: Callable[[object, object], dict[str, Any]])
     sys.stdout.write(json.dumps(handler(event, None)) + "\n")
 
 
-def _is_http(event: Mapping[str, Any]) -> bool:
-    request_context = event.get("requestContext")
-    return isinstance(request_context, dict) and (
-        "elb" in request_context or "version" in event or "resource" in event
-    )
+def _read_seconds_left(context: object) -> float:
+    """How long Lambda lets the invocation go on, in seconds; without end in a local call."""
+    ask = getattr(context, "get_remaining_time_in_millis", None)
+    return math.inf if ask is None else ask() / 1_000
 
 
 def _unknown_event(seen: str) -> problems.Problem:
@@ -148,14 +155,6 @@ def _refuse(problem: problems.Problem, context: object) -> dict[str, Any]:
     return problem.as_dict(request_id=choose_request_id(None, context=context))
 
 
-def _refuse_http(context: object) -> dict[str, Any]:
-    problem = problems.Problem(
-        400, "the HTTP event is incomplete or its body is not base64", name="unreadable-event"
-    )
-    request_id = choose_request_id(None, context=context)
-    return {
-        "statusCode": problem.status,
-        "headers": {"content-type": problems.MEDIA_TYPE, REQUEST_ID_HEADER: request_id},
-        "body": problem.as_json(request_id=request_id),
-        "isBase64Encoded": False,
-    }
+def _refuse_http(event: dict[str, Any], error: UnreadableEventError, context: object) -> dict[str, Any]:
+    _logger.warning("an HTTP event that cannot be read: %s", error)
+    return gateways.refuse_http_event(event, error, request_id=choose_request_id(None, context=context))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from model.errors import PredictionError
+from model.serving.deadline import OutOfTimeError
 from model.serving.refusals import OffScaleError, UnknownIdError, UsersHiddenError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -50,6 +51,13 @@ SCHEMA: Final[dict[str, object]] = {
     },
 }
 """The JSON schema of a problem, for OpenAPI."""
+
+
+_STATUSES: Final[Mapping[type[Exception], HTTPStatus]] = {
+    UnknownIdError: HTTPStatus.NOT_FOUND,
+    UsersHiddenError: HTTPStatus.FORBIDDEN,
+    OutOfTimeError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +138,8 @@ def describe(error: Exception) -> Problem:
             return _describe_findings(error.errors())
         case OffScaleError():
             return _invalid([{"where": error.where, "what": error.what}])
-        case UnknownIdError() | UsersHiddenError():
-            status = HTTPStatus.NOT_FOUND if isinstance(error, UnknownIdError) else HTTPStatus.FORBIDDEN
-            return Problem(status, str(error), name=error.name)
+        case UnknownIdError() | UsersHiddenError() | OutOfTimeError():
+            return Problem(_STATUSES[type(error)], str(error), name=error.name)
         case PredictionError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shorten(str(error)), name="no-prediction")
         case HTTPException():

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from model.bundle import Bundle
 from model.history import ERA_NAMES
 from model.serving.catalogue import Catalogue
+from model.serving.deadline import keep_pace
 from model.serving.movie_schemas import (
     ModelCard,
     Movie,
@@ -30,6 +31,9 @@ from model.serving.schemas import (
     PredictRequest,
 )
 from model.table import RatingScale
+
+TOGETHER = 100
+"""Predictions made in one go: enough for the network, few enough to look at the clock in between."""
 
 
 class Predicts(Protocol):
@@ -112,12 +116,21 @@ class Service:
         return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:
-        """Answer many requests with one run of the network; `OffScaleError` as for one."""
+        """Answer many requests, some together at a time.
+
+        Raises:
+            OffScaleError: as for one.
+            OutOfTimeError: if the platform would end the process before all are answered.
+        """
         queries = [
             self._build_query(request, where=f"requests[{position}].")
             for position, request in enumerate(requests)
         ]
-        predictions = self._predictor.predict(queries)
+        predictions = [
+            prediction
+            for first in keep_pace(range(0, len(queries), TOGETHER))
+            for prediction in self._predictor.predict(queries[first : first + TOGETHER])
+        ]
         return [
             self._build_answer(prediction, explain=request.explain)
             for prediction, request in zip(predictions, requests, strict=True)

@@ -15,6 +15,7 @@ DEFAULT_BUNDLE: Final = Path("artifacts/bundle")
 
 _SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
 _KEY_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?", re.ASCII)
 
 
@@ -34,6 +35,9 @@ class Settings:
     all; separated by commas or spaces. None: no other page may."""
     docs: bool = True
     """MODEL_DOCS: whether /docs and /openapi.json are there."""
+    base_path: str = ""
+    """MODEL_BASE_PATH: on Lambda, what a custom domain's mapping or a load balancer's rule puts before every
+    path, such as /recommender. A stage is recognised without it; uvicorn has `--root-path` for the same."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -52,6 +56,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_open=_read_switch(environment, "MODEL_ALLOW_OPEN", default=defaults.allow_open),
         cors_origins=_read_origins(environment),
         docs=_read_switch(environment, "MODEL_DOCS", default=defaults.docs),
+        base_path=_read_base_path(environment),
     )
 
 
@@ -94,3 +99,16 @@ def _read_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
                 "http://localhost:3000, without a path, or *"
             )
     return tuple(origins)
+
+
+def _read_base_path(environment: Mapping[str, str]) -> str:
+    text = environment.get("MODEL_BASE_PATH") or ""
+    path = text.strip("/")
+    if not path:
+        return ""
+    if not _BASE_PATH.fullmatch(f"/{path}"):
+        raise ConfigError(
+            f"MODEL_BASE_PATH is {text!r}: expected a path such as /recommender, of letters, digits, "
+            "dots, dashes, underscores and tildes"
+        )
+    return f"/{path}"

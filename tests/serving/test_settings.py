@@ -25,6 +25,7 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
         "MODEL_ALLOW_OPEN": "1",
         "MODEL_CORS_ORIGINS": "https://example.com http://localhost:3000,http://[::1]:8000",
         "MODEL_DOCS": "OFF",
+        "MODEL_BASE_PATH": "api/recommender/",
         "UNRELATED": "left alone",
     })
     assert settings == Settings(
@@ -33,6 +34,7 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
         allow_open=True,
         cors_origins=("https://example.com", "http://localhost:3000", "http://[::1]:8000"),
         docs=False,
+        base_path="/api/recommender",
     )
 
 
@@ -47,6 +49,8 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
         ("MODEL_CORS_ORIGINS", "example.com", "https://example.com"),
         ("MODEL_CORS_ORIGINS", "https://example.com/page", "without a path"),
         ("MODEL_CORS_ORIGINS", "https://*.example.com", "https://example.com"),
+        ("MODEL_BASE_PATH", "/a b", "such as /recommender"),
+        ("MODEL_BASE_PATH", "https://example.com/a", "such as /recommender"),
     ],
 )
 def test_settings_are_refused_when_a_value_makes_no_sense(name: str, value: str, accepted: str) -> None:
