@@ -4,6 +4,7 @@ The bundle is loaded when this module is imported: on Lambda once per instance, 
 The environment is read here and nowhere else, once; model/serving/settings.py says which variables there are.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from model.serving.access import check_start
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry, answer_file
 from model.serving.live import LiveService
+from model.serving.logs import configure_logging
 from model.serving.service import Service
 from model.serving.settings import Settings, read_settings
+from model.serving.telemetry import build_telemetry
 
 
 def stop(reason: str) -> NoReturn:
@@ -36,13 +39,14 @@ def stop(reason: str) -> NoReturn:
 
 
 def load_settings() -> Settings:
-    """Read the environment, and refuse to start open on a public address.
+    """Read the environment, begin the log, and refuse to start open on a public address.
 
     Raises:
         SystemExit: if a variable makes no sense, or the service would be open without anyone having said so.
     """
     try:
         settings = read_settings(os.environ)
+        configure_logging(settings.log_level)
         check_start(settings, sys.argv, os.environ)
     except ConfigError as error:
         stop(str(error))
@@ -69,8 +73,9 @@ def load_service(path: Path) -> Service:
 
 
 _settings = load_settings()
+_telemetry = build_telemetry(_settings)
 live = LiveService(load_service(_settings.bundle))
-app = build_app(live, _settings)
+app = build_app(live, _settings, _telemetry)
 _entry = LambdaEntry(app, live, base_path=_settings.base_path)
 
 
@@ -96,6 +101,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser(prog="handler.py", description="Answer one Lambda event as the function would.")
     parser.add_argument("event", type=Path, help="a JSON file, such as tests/events/direct.json")
     event_file = parser.parse_args(argv).event
+    logging.getLogger("model").setLevel(logging.WARNING)  # the answer alone is what was asked for
     return run_command(lambda: answer_file(event_file, handler), prog="handler.py")
 
 

@@ -1,5 +1,7 @@
 """The HTTP application: routes, middleware, and every error as a problem."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -15,17 +17,22 @@ from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
 from model.serving.routes import build_router
 from model.serving.settings import Settings
+from model.serving.telemetry import Telemetry
 
 _DEFAULTS = Settings()
 
 
-def build_app(live: LiveService, settings: Settings = _DEFAULTS) -> FastAPI:
+def build_app(
+    live: LiveService, settings: Settings = _DEFAULTS, telemetry: Telemetry | None = None
+) -> FastAPI:
     """Build the ASGI application around a service that is ready.
 
     Args:
         live: holds the service that answers.
         settings: who may come in, and what is shown to whom.
+        telemetry: logs and counts requests; None: logs only.
     """
+    telemetry = telemetry or Telemetry()
     app = FastAPI(
         title="Netflix Prize recommender",
         summary="The stars that a user gives a movie on a day.",
@@ -51,12 +58,20 @@ def build_app(live: LiveService, settings: Settings = _DEFAULTS) -> FastAPI:
             allow_headers=("authorization", "content-type", "x-api-key", REQUEST_ID_HEADER),
             expose_headers=(REQUEST_ID_HEADER,),
         )
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
     app.include_router(build_router(live))
     if settings.docs:
         add_docs_page(app)
+    if telemetry.render is not None:
+        _add_metrics(app, telemetry.render)
     return app
+
+
+def _add_metrics(app: FastAPI, render: Callable[[], bytes]) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def read_metrics() -> Response:
+        return Response(render(), media_type="text/plain; version=1.0.0; charset=utf-8")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # ruff: ignore[unused-async] - else a thread

@@ -2,7 +2,9 @@
 
 import logging
 import re
+import time
 import uuid
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import HTTPException
@@ -10,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving import problems
+from model.serving.telemetry import Answered, Telemetry
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 
@@ -24,6 +27,9 @@ SECURITY_HEADERS: Final = (
     (b"cache-control", b"no-store"),
 )
 """What every answer gets unless it has its own: nothing runs, frames, sniffs or keeps it."""
+
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Methods that are told apart: a client may make up any number of others."""
 
 _REQUEST_ID_HEADER = REQUEST_ID_HEADER.encode()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -50,26 +56,30 @@ class RequestMiddleware:
     """Gives each request an id, each answer its headers, and an error that nobody foresaw an answer.
 
     The id is in `scope["state"]["request_id"]` and in a header of the response. A header that the response
-    has already is left alone: a page brings a Content-Security-Policy of its own.
+    has already is left alone: a page brings a Content-Security-Policy of its own. Each request is recorded.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, telemetry: Telemetry) -> None:
         self.app = app
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        started = time.perf_counter()
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER)
         request_id = choose_request_id(offered, context=scope.get("aws.context"))
         scope.setdefault("state", {})["request_id"] = request_id
         begun = False
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, status
             if message["type"] == "http.response.start":
                 begun = True
+                status = message["status"]
                 headers = message.setdefault("headers", [])
                 present = {name for name, _ in headers}
                 headers.append((_REQUEST_ID_HEADER, request_id.encode()))
@@ -79,10 +89,21 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:  # whatever it is, the client gets an answer and the log the error
-            _logger.exception("request %s failed", request_id)
+            _logger.exception("request failed", extra={"fields": {"request_id": request_id}})
             if begun:
+                status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
                 raise  # the server cuts the connection, so that the client sees that the answer is not whole
             await problems.build_response(problems.describe(error), scope)(scope, receive, send_with_headers)
+        finally:
+            self._telemetry.record_answer(
+                Answered(
+                    request_id=request_id,
+                    method=scope["method"] if scope["method"] in METHODS else "other",
+                    route=getattr(scope.get("route"), "path", "none"),
+                    status=status,
+                    seconds=time.perf_counter() - started,
+                )
+            )
 
 
 class BodyLimitMiddleware:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from model.errors import ConfigError
+from model.serving.logs import LEVELS
 
 DEFAULT_BUNDLE: Final = Path("artifacts/bundle")
 
@@ -38,6 +39,12 @@ class Settings:
     base_path: str = ""
     """MODEL_BASE_PATH: on Lambda, what a custom domain's mapping or a load balancer's rule puts before every
     path, such as /recommender. A stage is recognised without it; uvicorn has `--root-path` for the same."""
+    log_level: str = "info"
+    """MODEL_LOG_LEVEL: what is logged: debug, info (a line for each request), warning or error."""
+    share_metrics: bool = False
+    """PROMETHEUS_MULTIPROC_DIR: set where several processes count together, in the folder that it names."""
+    function_name: str = ""
+    """AWS_LAMBDA_FUNCTION_NAME: set by Lambda; empty elsewhere."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -57,6 +64,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cors_origins=_read_origins(environment),
         docs=_read_switch(environment, "MODEL_DOCS", default=defaults.docs),
         base_path=_read_base_path(environment),
+        log_level=_read_log_level(environment, default=defaults.log_level),
+        share_metrics=bool(environment.get("PROMETHEUS_MULTIPROC_DIR")),
+        function_name=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
     )
 
 
@@ -67,6 +77,15 @@ def _read_switch(environment: Mapping[str, str], name: str, *, default: bool) ->
     if text.lower() not in _SWITCH:
         raise ConfigError(f"{name} is {text!r}: expected {', '.join(_SWITCH)}")
     return _SWITCH[text.lower()]
+
+
+def _read_log_level(environment: Mapping[str, str], *, default: str) -> str:
+    text = environment.get("MODEL_LOG_LEVEL")
+    if not text:
+        return default
+    if text.lower() not in LEVELS:
+        raise ConfigError(f"MODEL_LOG_LEVEL is {text!r}: expected {', '.join(LEVELS)}")
+    return text.lower()
 
 
 def _read_list(environment: Mapping[str, str], name: str) -> list[str]:

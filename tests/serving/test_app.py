@@ -275,7 +275,8 @@ def test_problem_hides_the_error_when_the_code_is_at_fault(
         )
     read_problem(response, status=500)
     assert "secret" not in response.text
-    [record] = [record for record in caplog.records if record.getMessage() == "request r-1 failed"]
+    [record] = [record for record in caplog.records if record.getMessage() == "request failed"]
+    assert vars(record)["fields"] == {"request_id": "r-1"}
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 

@@ -16,6 +16,7 @@ from model.serving.live import LiveService
 from model.serving.middleware import BodyLimitMiddleware, RequestMiddleware, choose_request_id
 from model.serving.service import Service
 from model.serving.settings import Settings
+from model.serving.telemetry import Telemetry
 
 CONTEXT = SimpleNamespace(aws_request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd")
 
@@ -42,7 +43,7 @@ def test_middlewares_pass_on_when_the_connection_is_no_request() -> None:
         received.append(await asyncio.sleep(0, message))
 
     scope: Scope = {"type": "lifespan"}
-    asyncio.run(RequestMiddleware(BodyLimitMiddleware(app))(scope, receive, send))
+    asyncio.run(RequestMiddleware(BodyLimitMiddleware(app), telemetry=Telemetry())(scope, receive, send))
     assert received == [{"type": "lifespan.startup"}, {"type": "lifespan.startup.complete"}]
     assert scope == {"type": "lifespan"}
 
@@ -85,7 +86,7 @@ async def fail(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_request_middleware_leaves_a_header_alone_when_the_answer_has_its_own() -> None:
     """A page brings its own policy and may be kept; it gets the other headers."""
-    response = AsgiClient(RequestMiddleware(answer_and(end))).get("/")
+    response = AsgiClient(RequestMiddleware(answer_and(end), telemetry=Telemetry())).get("/")
     assert response.headers.get_list("content-security-policy") == ["default-src 'self'"]
     assert response.headers.get_list("cache-control") == ["max-age=60"]
     assert response.headers["x-content-type-options"] == "nosniff"
@@ -101,9 +102,9 @@ def test_request_middleware_breaks_off_when_the_error_comes_after_the_answer_beg
     async def send(message: Message) -> None:
         sent.append(await asyncio.sleep(0, message))
 
-    scope: Scope = {"type": "http", "headers": [], "path": "/"}
+    scope: Scope = {"type": "http", "method": "GET", "headers": [], "path": "/"}
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(RequestMiddleware(answer_and(fail))(scope, receive, send))
+        asyncio.run(RequestMiddleware(answer_and(fail), telemetry=Telemetry())(scope, receive, send))
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 

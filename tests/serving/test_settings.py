@@ -13,7 +13,9 @@ OTHER_HASH = "01" * 32
 
 def test_settings_are_the_defaults_when_nothing_or_only_emptiness_is_set() -> None:
     """A variable that is set to nothing, as templates do, counts as not set."""
-    empty = dict.fromkeys(("MODEL_BUNDLE", "MODEL_API_KEYS", "MODEL_ALLOW_OPEN", "MODEL_CORS_ORIGINS"), "")
+    empty = dict.fromkeys(
+        ("MODEL_BUNDLE", "MODEL_API_KEYS", "MODEL_ALLOW_OPEN", "MODEL_CORS_ORIGINS", "MODEL_LOG_LEVEL"), ""
+    )
     assert read_settings({}) == read_settings(empty) == Settings()
 
 
@@ -26,6 +28,9 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
         "MODEL_CORS_ORIGINS": "https://example.com http://localhost:3000,http://[::1]:8000",
         "MODEL_DOCS": "OFF",
         "MODEL_BASE_PATH": "api/recommender/",
+        "MODEL_LOG_LEVEL": "Warning",
+        "PROMETHEUS_MULTIPROC_DIR": "somewhere",
+        "AWS_LAMBDA_FUNCTION_NAME": "my-function",
         "UNRELATED": "left alone",
     })
     assert settings == Settings(
@@ -35,6 +40,9 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
         cors_origins=("https://example.com", "http://localhost:3000", "http://[::1]:8000"),
         docs=False,
         base_path="/api/recommender",
+        log_level="warning",
+        share_metrics=True,
+        function_name="my-function",
     )
 
 
@@ -43,6 +51,7 @@ def test_settings_hold_each_value_when_all_are_set() -> None:
     [
         ("MODEL_ALLOW_OPEN", "please", "on, 1, off, 0"),
         ("MODEL_DOCS", " on", "on, 1, off, 0"),
+        ("MODEL_LOG_LEVEL", "loud", "debug, info, warning, error"),
         ("MODEL_API_KEYS", "my-secret-key", "64 hexadecimal digits"),
         ("MODEL_API_KEYS", HASH + HASH, "64 hexadecimal digits"),
         ("MODEL_API_KEYS", " , ", "at least one value"),

@@ -1,0 +1,66 @@
+"""Metrics for Prometheus, as text at GET /metrics."""
+
+from collections import Counter as Count
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from model.serving.predictor import Prediction
+from model.serving.telemetry import Answered
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_STARS = tuple(half / 2 for half in range(1, 11))
+
+
+class PrometheusMetrics:
+    """Counts in this process, or with others in the folder that prometheus_client was given.
+
+    Args:
+        multiprocess: whether PROMETHEUS_MULTIPROC_DIR names such a folder.
+    """
+
+    def __init__(self, *, multiprocess: bool = False) -> None:
+        self._registry = CollectorRegistry()
+        # with several processes, what is shown is read from the folder and not from here
+        counts = CollectorRegistry() if multiprocess else self._registry
+        self._requests = Counter(
+            "recommender_requests", "Requests answered", ["method", "route", "status"], registry=counts
+        )
+        self._seconds = Histogram(
+            "recommender_request_seconds",
+            "Seconds from a request's headers to its answer's last byte",
+            ["route"],
+            buckets=_SECONDS,
+            registry=counts,
+        )
+        self._stars = Histogram(
+            "recommender_predicted_rating", "Stars that were predicted", buckets=_STARS, registry=counts
+        )
+        self._fallbacks = Counter(
+            "recommender_fallbacks",
+            "Predictions that rest on less than they should",
+            ["reason"],
+            registry=counts,
+        )
+        if multiprocess:
+            MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]  # half typed
+        else:
+            ProcessCollector(registry=self._registry)
+
+    def count_answer(self, answered: Answered) -> None:
+        """Count one request."""
+        self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
+        self._seconds.labels(answered.route).observe(answered.seconds)
+
+    def count_predictions(self, predictions: Sequence[Prediction]) -> None:
+        """Count predictions, their stars and what they had to do without."""
+        for prediction in predictions:
+            self._stars.observe(prediction.predicted_rating)
+        reasons = Count(prediction.fallback for prediction in predictions if prediction.fallback)
+        for reason, n_predictions in reasons.items():
+            self._fallbacks.labels(reason).inc(n_predictions)
+
+    def render(self) -> bytes:
+        """Write all metrics down, in the text format of Prometheus."""
+        return generate_latest(self._registry)

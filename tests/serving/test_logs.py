@@ -1,0 +1,104 @@
+"""The log's lines: what is in them, and what must never be."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from asgi_client import AsgiClient
+from fake_predictor import CURSED_MOVIE
+from fresh_python import ROOT
+
+from model.serving.app import build_app
+from model.serving.live import LiveService
+from model.serving.logs import configure_logging
+from model.serving.service import Service
+
+pytestmark = pytest.mark.usefixtures("loggers")
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Puts the loggers back as they were."""
+    names = ("model", "uvicorn.access", "mangum.http")
+    before = [(logger := logging.getLogger(name), logger.handlers, logger.propagate) for name in names]
+    level = logging.getLogger("model").level
+    yield
+    for logger, handlers, propagate in before:
+        logger.handlers, logger.propagate = handlers, propagate
+    logging.getLogger("model").setLevel(level)
+
+
+def test_log_has_one_line_of_json_when_a_request_is_answered(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each request leaves its id, route, status and time, and the first of a process says so."""
+    configure_logging("info")
+    client = AsgiClient(build_app(LiveService(service)))
+    client.post("/v1/predict", {"user_id": 7, "movie_id": 30}, headers={"x-request-id": "r-1"})
+    client.request("BREW", "/nowhere/7", headers={"x-request-id": "r-2"})
+    first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert first.pop("time").endswith("Z")
+    assert 0 < first.pop("milliseconds") < 60_000
+    assert first == {
+        "level": "info",
+        "message": "answered",
+        "request_id": "r-1",
+        "method": "POST",
+        "route": "/v1/predict",
+        "status": 200,
+        "cold_start": True,
+    }
+    assert (second["method"], second["route"], second["status"]) == ("other", "none", 404)
+    assert second["cold_start"] is False
+
+
+def test_log_keeps_everything_personal_out_when_requests_hold_it(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither ids nor paths, queries, bodies, keys, addresses or the texts of errors are in any line."""
+    configure_logging("info")
+    client = AsgiClient(build_app(LiveService(service)))
+    secret = 918_273_645
+    client.post("/v1/predict", {"user_id": secret, "movie_id": CURSED_MOVIE})
+    client.post("/v1/predict", {"user_id": str(secret), "movie_id": 30})
+    client.get(f"/v1/nothing/{secret}?query={secret}", headers={"authorization": f"Bearer {secret}"})
+    log = capsys.readouterr().err
+    assert len(log.splitlines()) == 4  # the failure has a line of its own
+    assert str(secret) not in log
+    assert "a secret of the code" not in log
+    assert "127.0.0.1" not in log
+
+
+@pytest.mark.parametrize(("level", "text"), [("info", None), ("debug", "a secret of the code")])
+def test_log_says_where_the_code_failed_when_nobody_foresaw_it(
+    service: Service, capsys: pytest.CaptureFixture[str], level: str, text: str | None
+) -> None:
+    """The kind of error, the lines of code and the request's id; the error's text at level debug only."""
+    configure_logging(level)
+    client = AsgiClient(build_app(LiveService(service)))
+    client.post("/v1/predict", {"user_id": 7, "movie_id": CURSED_MOVIE}, headers={"x-request-id": "r-1"})
+    failed, answered = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (failed["level"], failed["message"], failed["request_id"]) == ("error", "request failed", "r-1")
+    assert failed["error"] == "ZeroDivisionError"
+    assert failed["stack"][-1].startswith(f"{ROOT}/tests/fake_predictor.py:")
+    assert failed.get("error_text") == text
+    assert answered["status"] == 500
+
+
+def test_log_leaves_requests_out_when_the_level_is_warning(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A higher level drops the lines of requests."""
+    configure_logging("warning")
+    AsgiClient(build_app(LiveService(service))).get("/health/live")
+    assert not capsys.readouterr().err
+
+
+def test_log_silences_uvicorns_own_when_configured() -> None:
+    """uvicorn asks whether its logger of requests has handlers: it has one that writes nothing."""
+    access = logging.getLogger("uvicorn.access")
+    access.handlers = [logging.StreamHandler()]
+    configure_logging("info")
+    assert [type(handler) for handler in access.handlers] == [logging.NullHandler]
+    assert access.propagate is False
