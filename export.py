@@ -1,29 +1,30 @@
-"""Turn a finished run into the bundle that handler.py serves, and prove that both predict the same.
-
-python export.py                                    the newest run, to artifacts/bundle
-python export.py --run artifacts/runs/mine --output bundles/mine
-"""
+"""Turn a finished run into the bundle that handler.py serves, and prove that both predict the same."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.cli import Parser, run_command
+from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactMissingError
 from model.training.onnx_export import export_run
 from model.training.run import find_newest_run
 
 RUNS = Path("artifacts/runs")
 BUNDLE = Path("artifacts/bundle")
+EXAMPLES = {
+    "": f"the newest run, to {BUNDLE}",
+    "--run artifacts/runs/mine --output artifacts/bundles/mine --json": "a certain run; the outcome as JSON",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    parser = Parser(prog="export.py", description=__doc__ or "")
+    parser = Parser(prog="export.py", description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--run", type=Path, help=f"the run folder (default: the newest in {RUNS})")
     parser.add_argument(
         "--output", type=Path, default=BUNDLE, help="the bundle's folder (default: %(default)s)"
     )
+    add_output_flags(parser, "what was exported")
     flags = parser.parse_args(argv)
 
     def export() -> None:
@@ -33,13 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         manifest = export_run(run, flags.output)
         parity = manifest["parity"]
         size = sum(file.stat().st_size for file in flags.output.rglob("*") if file.is_file())
-        print(f"exported {run} to {flags.output} ({size / 1e6:.1f} MB)")
-        print(
+        facts = {"run": str(run), "bundle": str(flags.output), "bytes": size, "parity": parity}
+        text = (
+            f"exported {run} to {flags.output} ({size / 1e6:.1f} MB)\n"
             f"torch and onnxruntime differ by at most {parity['largest_difference']:.1e} stars "
             f"on {parity['rows']} rows"
         )
+        print_result(facts, text, as_json=flags.json)
 
-    return run_command(export, prog="export.py")
+    return run_command(export, prog="export.py", verbose=flags.verbose)
 
 
 if __name__ == "__main__":

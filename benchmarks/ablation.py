@@ -1,8 +1,5 @@
 """What each part of the model is worth: trained again with parts added one by one, and without each.
 
-python -m benchmarks.ablation --data PATH --split latest
-python -m benchmarks.ablation --data PATH --split latest --seeds 3 --markdown FILE
-
 All variants share the run's folds and posterior samples; only the heads are trained anew. Scored from torch:
 the exported graph agrees with it to 1e-4 stars, which `export.py` proves every time.
 """
@@ -17,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.ours import default_config
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
@@ -33,12 +30,17 @@ from model.config import RunConfig
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.history import build_history
 from model.metrics import bucket_history, rmse
+from model.progress import track_items
 from model.ratings import read_ratings
 from model.splits import Split, apply_split, parse_split
 from model.training.evaluation import predict_test
 from model.training.fit import encode_rows, fit_network, prepare_rows
 
 PROG = "python -m benchmarks.ablation"
+EXAMPLES = {
+    "--data ratings.csv": "on each user's latest tenth",
+    "--data ratings.csv --split random --seeds 3 --markdown ablation.md": "the mean of three, as Markdown",
+}
 
 DISTANCES = tuple(name for name in FULL_FEATURES if name.startswith(("distance", "closeness", "neighbour_c")))
 COUNTS = ("user_count", "user_bias", "era_count", "user_era_bias", "movie_count", "movie_bias")
@@ -97,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def measure_variants(split: Split, config: RunConfig) -> list[dict[str, Any]]:
@@ -123,7 +125,7 @@ def measure_variants(split: Split, config: RunConfig) -> list[dict[str, Any]]:
                 history, prepared, dataclasses.replace(config, network=network), folder
             )
         for place, variant in enumerate(
-            tqdm(list_variants(config.network.n_samples), unit="variant", disable=None)
+            track_items(list_variants(config.network.n_samples), "training variants", unit="variants")
         ):
             trained = fit_network(
                 history,
@@ -192,18 +194,17 @@ def _run(arguments: argparse.Namespace) -> None:
     }
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
-    print(format_text(tables))
+    print_report(report, tables, as_json=arguments.json)
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
     parser.add_argument(
         "--split", default="latest", help="latest, period:YYYY-MM-DD or random (default: latest)"
     )
     parser.add_argument("--seeds", type=int, default=1, help="fits of every variant, averaged (default: 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

@@ -1,9 +1,5 @@
 """Fit this project and its peers on the same rows and score the same test rows.
 
-python -m benchmarks.accuracy --data PATH --split latest                            everything
-python -m benchmarks.accuracy --data PATH --split random --peers biases,myfm,full   some
-python -m benchmarks.accuracy --data PATH --split latest --seeds 3 --peer-seeds 1   ours thrice, peers once
-
 Every method runs in a process of its own, one after the other, and is never shown a test rating. This
 project is scored from the exported bundle, through the predictor that serves.
 """
@@ -16,15 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from benchmarks.measurement import Measurement, measure_apart
 from benchmarks.methods import METHODS, choose_methods, require_packages
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
@@ -32,11 +28,17 @@ from model.cli import Parser, run_command
 from model.errors import ConfigError
 from model.history import UNKNOWN, History, build_history
 from model.metrics import rmse, score_by_history
+from model.progress import track_step
 from model.ratings import read_ratings
 from model.splits import Split, apply_split, parse_split
 from model.table import Ratings
 
 PROG = "python -m benchmarks.accuracy"
+EXAMPLES = {
+    "--data ratings.csv --split latest": "every method, three times",
+    "--data ratings.csv --split random --peers biases,myfm,full --json": "some; the figures as JSON",
+    "--data ratings.csv --seeds 3 --peer-seeds 1 --markdown accuracy.md": "ours thrice, peers once",
+}
 SPLIT_SEED = 1
 """Chooses the test rows of `random`, for every method and seed the same; train.py's default."""
 
@@ -56,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def compare(
@@ -79,13 +81,13 @@ def compare(
         name: 1 if not METHODS[name].is_seeded else seeds if METHODS[name].is_ours else peer_seeds
         for name in names
     }
-    with tqdm(total=sum(n_fits.values()), unit="fit", disable=None) as bar:
+    with track_step("fitting", total=sum(n_fits.values()), unit="fits") as step:
         for name, n in n_fits.items():
             measurements = []
             for seed in range(1, n + 1):
-                bar.set_description(name)
+                step.name = f"fitting {METHODS[name].description}"
                 measurements.append(measure_apart(name, seed=seed, train=split.train, test=split.test))
-                bar.update()
+                step.advance()
             yield name, summarise(measurements, split.test, lengths, popularities)
 
 
@@ -217,7 +219,7 @@ def _run(arguments: argparse.Namespace) -> None:
     for name, line in compare(split, names, seeds=arguments.seeds, peer_seeds=peer_seeds):
         report["methods"][name] = line
         write_report(report, build_tables(report), as_json=arguments.json, as_markdown=arguments.markdown)
-    print(format_text(build_tables(report)))
+    print_report(report, build_tables(report), as_json=arguments.json)
 
 
 def _parse_count(text: str) -> int:
@@ -227,7 +229,7 @@ def _parse_count(text: str) -> int:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
     parser.add_argument(
         "--split", default="latest", help="latest, period:YYYY-MM-DD or random (default: %(default)s)"
@@ -239,8 +241,7 @@ def _build_parser() -> Parser:
     parser.add_argument(
         "--peer-seeds", type=_parse_count, help="fits of peers that have seeds (default: as --seeds)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

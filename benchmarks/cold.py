@@ -1,9 +1,5 @@
 """How well somebody new is predicted from the few ratings that come with the request.
 
-python -m benchmarks.cold --data PATH                      five times another tenth of the users is new
-python -m benchmarks.cold --data PATH --draws 10           every user once
-python -m benchmarks.cold --data PATH --lengths 0,1,3      for data whose users have few ratings
-
 Of each user held out, the first ratings are given and later ones predicted, the same ones whatever the number
 given, so that the figures compare both across methods and across numbers. This project is asked as a service
 is: through the exported bundle's predictor, with the ratings in the request and without a user id.
@@ -18,15 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from benchmarks.measurement import hide_stars
 from benchmarks.ours import BundledModel, default_config
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
@@ -34,12 +30,18 @@ from model.cli import Parser, run_command
 from model.errors import DataError
 from model.history import build_history
 from model.metrics import rmse
+from model.progress import track_items
 from model.ratings import read_ratings
 from model.serving.predictor import KnownRating, Predictor, Query
 from model.table import Ratings
 from model.training.baselines import USER_REGULARISATION, predict_baselines
 
 PROG = "python -m benchmarks.cold"
+EXAMPLES = {
+    "--data ratings.csv": "five times another tenth of the users is new",
+    "--data ratings.csv --draws 10 --json cold.json": "every user once; the figures to a file",
+    "--data ratings.csv --lengths 0,1,3": "for data whose users have few ratings",
+}
 N_PARTS = 10
 """Into how many parts the users are divided; a draw holds one of them out."""
 MOST_TARGETS = 50
@@ -76,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def hold_out_users(ratings: Ratings, n_draws: int) -> Iterator[tuple[Ratings, Ratings]]:
@@ -200,7 +202,9 @@ def measure_cold(
         (length, name): [] for length in lengths for name in LINES
     }
     n_held_out = n_predicted = 0
-    for train, held_out in tqdm(list(hold_out_users(ratings, n_draws)), unit="draw", disable=None):
+    for train, held_out in track_items(
+        list(hold_out_users(ratings, n_draws)), "holding users out", unit="draws"
+    ):
         users = list_new_users(held_out, max(lengths))
         model = build_model()
         model.fit(train)
@@ -266,7 +270,7 @@ def _run(arguments: argparse.Namespace) -> None:
     }
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
-    print(format_text(tables))
+    print_report(report, tables, as_json=arguments.json)
 
 
 def _parse_lengths(text: str) -> list[int]:
@@ -277,7 +281,7 @@ def _parse_lengths(text: str) -> list[int]:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
     parser.add_argument(
         "--lengths",
@@ -294,8 +298,7 @@ def _build_parser() -> Parser:
         help="tenths of the users to hold out, one after the other (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the model (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

@@ -1,7 +1,5 @@
 """Throughput and latency of the service under uvicorn, beside an empty FastAPI route under the same uvicorn.
 
-python -m benchmarks.load [--bundle BUNDLE] [--clients 1,8,32] [--requests 2000]
-
 Both servers run throughout, one process each; the client, a process of its own, asks them in turn, so that
 both see the same moments of a busy machine. Every request asks for another pair of user and movie. Beside
 throughput and percentiles stand the processor time that a request costs the server, which other work on the
@@ -25,23 +23,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.load_client import Load
 from benchmarks.speed import draw_pairs
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
 from model.bundle import load_bundle
 from model.cli import Parser, run_command
 from model.errors import PredictionError
+from model.progress import track_items
 
 PROG = "python -m benchmarks.load"
+EXAMPLES = {
+    "": "the bundle in artifacts/bundle, 1, 8 and 32 clients at a time",
+    "--bundle artifacts/bundle --clients 4 --requests 200 --json": "a short look; the figures as JSON",
+    "--uvicorn '--http h11 --loop asyncio' --markdown load.md": "under another set-up of uvicorn",
+}
 ROOT = Path(__file__).parents[1]
 PATH = "/v1/predict"
 ROUNDS = 5
@@ -75,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 @contextmanager
@@ -235,13 +239,13 @@ def _run(arguments: argparse.Namespace) -> None:
         servers = {"empty": empty, "service": service}
         for server in servers.values():
             send_load(Load(server.port, PATH, bodies, 1, WARM_UP))
-        for n_clients in tqdm(arguments.clients, unit="line", disable=None):
+        for n_clients in track_items(arguments.clients, "asking", unit="numbers of clients"):
             report["clients"][str(n_clients)] = measure_load(
                 servers, bodies, n_clients=n_clients, n_requests=arguments.requests
             )
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
-    print(format_text(tables))
+    print_report(report, tables, as_json=arguments.json)
 
 
 def _parse_clients(text: str) -> list[int]:
@@ -261,7 +265,7 @@ def _parse_requests(text: str) -> int:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument(
         "--bundle", type=Path, default=Path("artifacts/bundle"), help="what is served (default: %(default)s)"
     )
@@ -280,8 +284,7 @@ def _build_parser() -> Parser:
         metavar="FLAGS",
         help="more flags for both, such as '--http h11 --loop asyncio'",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.methods import RatingMethod, build_method
 from model.errors import DataError, RatingModelError
+from model.progress import hush
 from model.table import Ratings
 
 _STATUS = Path("/proc/self/status")
@@ -50,7 +51,7 @@ def measure_apart(name: str, *, seed: int, train: Ratings, test: Ratings) -> Mea
         RatingModelError: if the process was ended from outside, as one that takes too much memory is.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    with ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=hush) as pool:
         try:
             return pool.submit(measure, name, seed=seed, train=train, asked=hide_stars(test)).result()
         except BrokenProcessPool as error:

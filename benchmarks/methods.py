@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ConfigError
+from model.suggestions import suggest
 from model.table import Ratings
 
 EXTRA = "benchmarks"
@@ -99,7 +100,8 @@ def choose_methods(text: str | None) -> list[str]:
         return list(METHODS)
     wanted = {name.strip() for name in text.split(",") if name.strip()}
     if unknown := sorted(wanted - METHODS.keys()):
-        raise ConfigError(f"peer {unknown[0]!r} is unknown: expected some of {', '.join(METHODS)}")
+        hint = suggest(unknown[0], METHODS)
+        raise ConfigError(f"peer {unknown[0]!r} is unknown: expected some of {', '.join(METHODS)}{hint}")
     if not wanted:
         raise ConfigError(f"no peer is named in {text!r}: expected some of {', '.join(METHODS)}")
     return [name for name in METHODS if name in wanted]

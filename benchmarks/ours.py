@@ -49,7 +49,7 @@ class BundledModel(RatingMethod):
     def predict(self, asked: Ratings) -> NDArray[np.floating]:
         """Ask the predictor in bulk, with the whole history visible."""
         cuts = np.full(len(asked), NO_CUT, dtype=np.int32)
-        return score_pairs(self._predictor, list_pairs(asked), cuts, show_progress=True)
+        return score_pairs(self._predictor, list_pairs(asked), cuts)
 
 
 def list_pairs(asked: Ratings) -> Pairs:

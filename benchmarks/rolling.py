@@ -1,7 +1,5 @@
 """What refreshing the history without retraining is worth.
 
-python -m benchmarks.rolling --data PATH --split period:2015-01-01
-
 The weights know the ratings before the cut and stay as they are. *Static* predictions also see only those;
 *rolling* ones see everything before their own day. The biases are solved again for every day, the best that
 they could do.
@@ -15,16 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from benchmarks.accuracy import count_training_ratings
 from benchmarks.measurement import hide_stars
 from benchmarks.ours import BundledModel, default_config, list_pairs
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
@@ -33,6 +31,7 @@ from model.cli import Parser, run_command
 from model.errors import ConfigError
 from model.history import NO_CUT, build_history
 from model.metrics import rmse, score_by_history
+from model.progress import track_items
 from model.ratings import read_ratings
 from model.score import score_pairs
 from model.serving.predictor import Predictor
@@ -41,6 +40,7 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 
 PROG = "python -m benchmarks.rolling"
+EXAMPLES = {"--data ratings.csv --split period:2005-07-01": "what follows the first half of 2005, day by day"}
 
 LINES = {
     "biases_static": "user and movie biases, static",
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def predict_rolling(bundle: Bundle, ratings: Ratings, test: Ratings) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ def predict_rolling(bundle: Bundle, ratings: Ratings, test: Ratings) -> NDArray[
     """
     refreshed = bundle.with_history(build_history(ratings))
     cuts = test.days.astype(np.int32)
-    return score_pairs(Predictor(refreshed), list_pairs(test), cuts, show_progress=True)
+    return score_pairs(Predictor(refreshed), list_pairs(test), cuts)
 
 
 def predict_biases_rolling(ratings: Ratings, test: Ratings) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def predict_biases_rolling(ratings: Ratings, test: Ratings) -> NDArray[np.float6
     """
     asked = hide_stars(test)
     predicted = np.empty(len(test))
-    for day in tqdm(np.unique(test.days).tolist(), desc="biases", unit="day", disable=None):
+    for day in track_items(np.unique(test.days).tolist(), "solving for biases", unit="days"):
         rows = np.flatnonzero(test.days == day)
         known = build_history(ratings.take(ratings.days < day))
         predicted[rows] = predict_baselines(known, asked.take(rows))["biases"]
@@ -110,7 +110,7 @@ def measure_rolling(ratings: Ratings, split: Split, *, model: BundledModel) -> d
     static = np.full(len(test), NO_CUT, dtype=np.int32)
     predicted: dict[str, NDArray[np.floating]] = {
         "biases_static": predict_baselines(history, hide_stars(test))["biases"],
-        "full_static": score_pairs(Predictor(model.bundle), list_pairs(test), static, show_progress=True),
+        "full_static": score_pairs(Predictor(model.bundle), list_pairs(test), static),
         "biases_rolling": predict_biases_rolling(ratings, test),
         "full_rolling": predict_rolling(model.bundle, ratings, test),
     }
@@ -172,16 +172,15 @@ def _run(arguments: argparse.Namespace) -> None:
     }
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
-    print(format_text(tables))
+    print_report(report, tables, as_json=arguments.json)
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
     parser.add_argument("--split", required=True, help="period:YYYY-MM-DD")
     parser.add_argument("--seed", type=int, default=1, help="of the model (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

@@ -1,9 +1,5 @@
 """What everything costs, each beside what bounds it: ratios first, absolute figures after.
 
-python -m benchmarks.speed --data PATH                              all but the curves
-python -m benchmarks.speed --data PATH --sizes 1e5,1e6,1e7 --plot scale.png    curves of made-up data too
-python -m benchmarks.speed --bundle BUNDLE                          serving a bundle that is there already
-
 Serving is measured through the Lambda handler beside an empty route under the same framework and wrapper; a
 cold start beside a bare import of the same packages; neighbours beside scikit-surprise's user-kNN; reading
 beside reading the bytes alone. Memory and cold starts are taken in processes of their own.
@@ -25,15 +21,15 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
-from tqdm import tqdm
 
 from benchmarks.methods import build_method
 from benchmarks.ours import default_config
 from benchmarks.tables import (
     Table,
+    add_report_flags,
     describe_machine,
     format_number,
-    format_text,
+    print_report,
     require_writable,
     write_report,
 )
@@ -43,6 +39,7 @@ from model.errors import ConfigError
 from model.formats.pairs import Pairs
 from model.history import NO_CUT, History, build_history
 from model.large_synthetic import LargeConfig, write_large_synthetic
+from model.progress import track_items
 from model.ratings import read_ratings
 from model.score import find_compiled_search, score_pairs
 from model.serving.app import build_app
@@ -58,6 +55,11 @@ from model.training.run import train_run
 from model.views import view_history
 
 PROG = "python -m benchmarks.speed"
+EXAMPLES = {
+    "--data ratings.csv": "all but the curves",
+    "--data ratings.csv --no-peer --sizes 1e5,1e6,1e7 --plot scale.png": "curves of made-up data too",
+    "--bundle artifacts/bundle --json": "serving a bundle that is there already; the figures as JSON",
+}
 N_REQUESTS = 400
 N_STARTS = 5
 N_RECOMMENDATIONS = 60
@@ -106,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def measure_serving(bundle: Bundle) -> dict[str, Any]:
@@ -435,14 +437,14 @@ def _run(arguments: argparse.Namespace) -> None:
             report["serving"] = measure_serving(loaded)
             report["cold_start"] = measure_cold_start(loaded)
             report["bulk"] = measure_bulk(loaded)
-        for size in tqdm(arguments.sizes, unit="size", disable=None):
+        for size in track_items(arguments.sizes, "measuring", unit="sizes"):
             report["sizes"].append(measure_size(size, arguments.scratch or Path(scratch)))
     report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
     if arguments.plot:
         draw_plot(report["sizes"], arguments.plot)
-    print(format_text(tables))
+    print_report(report, tables, as_json=arguments.json)
 
 
 def _parse_sizes(text: str) -> list[int]:
@@ -453,7 +455,7 @@ def _parse_sizes(text: str) -> list[int]:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, help="ratings: a file, folder or archive")
     parser.add_argument("--bundle", type=Path, help="serve this one instead of training on --data")
     parser.add_argument("--no-peer", action="store_true", help="leave scikit-surprise out")
@@ -462,8 +464,7 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--scratch", type=Path, help="a folder to keep the made-up data in")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves here")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here as Markdown")
+    add_report_flags(parser)
     return parser
 
 

@@ -1,5 +1,6 @@
 """Tables as text and as Markdown, and files that are there whole or not at all."""
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -9,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.cli import add_verbose_flag
 from model.errors import ConfigError
 
 PACKAGES = ("numpy", "torch", "pytorch-lightning", "onnxruntime", "scikit-surprise", "myfm", "scikit-learn")
+
+STANDARD_OUTPUT = Path("-")
+"""What --json stands for where no file follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,25 @@ def format_number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def add_report_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what every benchmark has: --json, --markdown and --verbose."""
+    parser.add_argument(
+        "--json",
+        type=Path,
+        nargs="?",
+        const=STANDARD_OUTPUT,
+        metavar="FILE",
+        help="print the figures as JSON, and nothing else, on standard output; or write them to FILE",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here as Markdown")
+    add_verbose_flag(parser)
+
+
+def print_report(report: Mapping[str, Any], tables: Sequence[Table], *, as_json: Path | None) -> None:
+    """Print the tables, or the figures where --json names no file for them."""
+    print(json.dumps(report, allow_nan=False) if as_json == STANDARD_OUTPUT else format_text(tables))
+
+
 def write_report(
     report: Mapping[str, Any], tables: Sequence[Table], *, as_json: Path | None, as_markdown: Path | None
 ) -> None:
@@ -65,7 +89,7 @@ def write_report(
         as_json: where the figures go, if anywhere.
         as_markdown: where the tables go, if anywhere.
     """
-    if as_json is not None:
+    if as_json is not None and as_json != STANDARD_OUTPUT:
         _replace_text(as_json, json.dumps(report, indent=2, allow_nan=False) + "\n")
     if as_markdown is not None:
         _replace_text(as_markdown, format_markdown(tables))
@@ -77,7 +101,7 @@ def require_writable(path: Path | None) -> None:
     Raises:
         ConfigError: if its folder does not exist, or it is a folder itself.
     """
-    if path is not None and (not path.parent.is_dir() or path.is_dir()):
+    if path is not None and path != STANDARD_OUTPUT and (not path.parent.is_dir() or path.is_dir()):
         raise ConfigError(f"{path}: cannot be written; expected a file in a folder that exists")
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checksums import LARGE_FILE, hash_file, hash_samples
-from model.cli import Parser, run_command
+from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
 from model.history import History
+from model.progress import track_items
 from model.store import read_history
 from model.titles import Titles
 
@@ -102,7 +103,7 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
     """
     manifest = read_manifest(path)
     present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()} - {MANIFEST}
-    for name, digest in sorted(manifest["files"].items()):
+    for name, digest in track_items(sorted(manifest["files"].items()), "checking the bundle", unit="files"):
         if name not in present:
             raise ArtifactMissingError(f"bundle file {path / name} is missing: export the bundle again")
         sampled = None if every_byte else manifest["samples"].get(name)
@@ -214,15 +215,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    parser = Parser(prog=PROG, description="Check every byte of a bundle against its manifest.")
+    parser = Parser(
+        prog=PROG,
+        description="Check every byte of a bundle against its manifest.",
+        examples={"artifacts/bundle": "before it is deployed, or after it was copied"},
+    )
     parser.add_argument("bundle", type=Path, help="the folder that export.py wrote")
+    add_output_flags(parser, "what was checked")
     arguments = parser.parse_args(argv)
 
     def check() -> None:
         bundle = load_bundle(arguments.bundle, every_byte=True)
-        print(f"{arguments.bundle}: all of its {len(bundle.manifest['files'])} files are as exported")
+        n_files = len(bundle.manifest["files"])
+        print_result(
+            {"bundle": str(arguments.bundle), "files": n_files, "digest": bundle.manifest["digest"]},
+            f"{arguments.bundle}: all of its {n_files} files are as exported",
+            as_json=arguments.json,
+        )
 
-    return run_command(check, prog=PROG)
+    return run_command(check, prog=PROG, verbose=arguments.verbose)
 
 
 if __name__ == "__main__":

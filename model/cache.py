@@ -18,6 +18,7 @@ from model.checksums import hash_samples
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
 from model.history import History, build_history
+from model.progress import track_step
 from model.ratings import read_ratings
 from model.store import read_history, read_movies, write_history, write_titles
 from model.table import HALF_STAR, Ids, Movies, Origin, Ratings
@@ -64,13 +65,15 @@ def read_ratings_once(path: Path, cache: Path, *, say: Callable[[str], None]) ->
             shutil.rmtree(store)
         else:
             say(f"reading {stored.history.n_ratings:,} ratings from {store}")
-            return _list_ratings(stored)
+            with track_step("reading arrays"):
+                return _list_ratings(stored)
     ratings = read_ratings(path)
     if len(ratings) >= SMALLEST:
         say(f"keeping {len(ratings):,} ratings as arrays in {store}")
-        write_store(
-            store, Store(build_history(ratings), ratings.movies, ratings.n_duplicates, ratings.origin)
-        )
+        with track_step("indexing and writing arrays"):
+            write_store(
+                store, Store(build_history(ratings), ratings.movies, ratings.n_duplicates, ratings.origin)
+            )
     return ratings
 
 

@@ -1,8 +1,5 @@
 """The built-in data at any size, up to the Prize's own: drawn movie by movie and written as it is drawn.
 
-python -m model.large_synthetic --output FOLDER                         100,480,507 ratings, as the Prize
-python -m model.large_synthetic --output FOLDER --ratings 1000000       smaller, as skewed
-
 The ratings come from the same model as those of `model.generation`, which holds all pairs of users and movies
 in memory; here memory grows with the users and the movies only. The folder has the Prize's files,
 `combined_data_1.txt` and so on with `movie_titles.csv`, and `synthetic.json`, which says what was asked for
@@ -18,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from model.cli import Parser, run_command
+from model.cli import Parser, add_output_flags, print_result, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
 from model.folders import replace_folder, staged_folder
@@ -44,10 +40,15 @@ from model.generation import (
     draw_movies,
     first_days,
 )
+from model.progress import track_step
 from model.synthetic import TITLES_FILE, format_titles
 from model.table import NO_YEAR, WHOLE_STARS, Movies
 
 PROG = "python -m model.large_synthetic"
+EXAMPLES = {
+    "--output made-up/ --ratings 1000000": "a million ratings, as skewed as the Prize's",
+    "--output made-up-prize/": "100,480,507 ratings, as many as the Prize's",
+}
 DESCRIPTION_FILE = "synthetic.json"
 
 PRIZE_RATINGS, PRIZE_USERS, PRIZE_MOVIES = 100_480_507, 480_189, 17_770
@@ -161,12 +162,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     def run() -> None:
         config = LargeConfig.of_size(arguments.ratings, seed=arguments.seed)
         write_large_synthetic(arguments.output, config)
-        print(
+        print_result(
+            {"output": str(arguments.output), **asdict(config)},
             f"{arguments.output}: {config.n_ratings:,} ratings of {config.n_users:,} users "
-            f"and {config.n_movies:,} movies"
+            f"and {config.n_movies:,} movies",
+            as_json=arguments.json,
         )
 
-    return run_command(run, prog=PROG)
+    return run_command(run, prog=PROG, verbose=arguments.verbose)
 
 
 def _write_ratings(folder: Path, config: LargeConfig, rng: np.random.Generator, movies: Movies) -> float:
@@ -193,7 +196,7 @@ def _write_ratings(folder: Path, config: LargeConfig, rng: np.random.Generator, 
     n_files = math.ceil(config.n_ratings / RATINGS_PER_FILE)
     file_of_movie = (np.cumsum(counts) - counts) * n_files // config.n_ratings
     total = 0.0
-    with tqdm(total=config.n_ratings, unit="rating", unit_scale=True, disable=None) as bar:
+    with track_step("drawing and writing", total=config.n_ratings, unit="ratings") as step:
         for file in range(n_files):
             with (folder / f"combined_data_{file + 1}.txt").open("wb") as stream:
                 for movie in np.flatnonzero(file_of_movie == file).tolist():
@@ -218,7 +221,7 @@ def _write_ratings(folder: Path, config: LargeConfig, rng: np.random.Generator, 
                     total += float(np.interp(signal, grid, variances).sum())
                     stream.write(b"%d:\n" % movies.movie_ids[movie])
                     stream.write(_format_lines(people, users, stars, dates[days - FIRST_DAY]))
-                    bar.update(len(users))
+                    step.advance(len(users))
     return total
 
 
@@ -334,12 +337,13 @@ def _format_lines(
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--output", type=Path, required=True, help="the folder to write")
     parser.add_argument(
         "--ratings", type=int, default=PRIZE_RATINGS, help="how many ratings (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of all randomness (default: %(default)s)")
+    add_output_flags(parser, "what was written")
     return parser
 
 

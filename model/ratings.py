@@ -16,6 +16,7 @@ from model.formats.lines import MAX_ID
 from model.formats.movies import build_catalogue, read_movie_facts
 from model.formats.rows import read_rows
 from model.formats.source import open_source
+from model.progress import track_step
 from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ids, Ratings
 
 SAMPLE_COLUMNS = ("customer_id", "rating", "rating_date", "movie_id", "release_year", "title")
@@ -47,9 +48,10 @@ def read_ratings(path: Path) -> Ratings:
             facts |= read_movie_facts(*movie_file)
     if not len(rows.user_ids) or rows.half_stars is None or rows.days is None:
         raise DataError(f"{path}: no ratings in it; expected lines {files.layout.form}")
-    order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
-    user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
-    superseded = find_superseded(user_ids, movie_ids)
+    with track_step("sorting ratings"):
+        order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
+        user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
+        superseded = find_superseded(user_ids, movie_ids)
     if len(superseded):
         order = np.delete(order, superseded)
         user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
@@ -107,7 +109,10 @@ def write_sample_csv(ratings: Ratings, path: Path) -> None:
     days = {day: format_day(day) for day in np.unique(ratings.days).tolist()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as stream:
+        with (
+            temporary.open("w", encoding="utf-8", newline="") as stream,
+            track_step("writing", total=len(ratings), unit="ratings") as step,
+        ):
             stream.write(",".join(SAMPLE_COLUMNS) + "\n")
             for start in range(0, len(ratings), _ROWS_PER_WRITE):
                 rows = slice(start, start + _ROWS_PER_WRITE)
@@ -121,6 +126,7 @@ def write_sample_csv(ratings: Ratings, path: Path) -> None:
                     f"{user},{stars:g},{days[day]},{endings[movie]}"
                     for user, stars, day, movie in zip(*(column.tolist() for column in columns), strict=True)
                 )
+                step.advance(len(columns[0]))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,9 +2,6 @@
 
 The whole Prize takes long to train on; both methods keep what the neighbourhood needs, movies with enough
 raters and users with enough movies in common.
-
-    python -m model.sampling --data PATH --output CSV --method period --from DATE --to DATE
-    python -m model.sampling --data PATH --output CSV --method movies --movies 100 --seed 1
 """
 
 import argparse
@@ -15,13 +12,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.cli import Parser, parse_day_flag, run_command
+from model.cli import Parser, add_output_flags, parse_day_flag, print_result, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
 from model.ratings import read_ratings, write_sample_csv
 from model.table import Ids, Movies, Ratings
 
 PROG = "python -m model.sampling"
+EXAMPLES = {
+    "--data download/ --output sample.csv --method period --from 2005-01-01 --to 2005-12-31 "
+    "--min-ratings-per-movie 50": "the ratings of 2005, of movies with fifty of them or more",
+    "--data download/ --output sample.csv --method movies --movies 100 --min-ratings-per-user 2 --seed 1": (
+        "a hundred movies, and the users who rated two of them or more"
+    ),
+}
 
 FLAGS = {
     "period": {"first_day": "--from", "last_day": "--to", "min_ratings_per_movie": "--min-ratings-per-movie"},
@@ -111,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -120,16 +124,16 @@ def _run(arguments: argparse.Namespace) -> None:
     ratings = read_ratings(arguments.data)
     sample = METHODS[arguments.method](ratings, **settings)
     write_sample_csv(sample, arguments.output)
-    kept = [
-        f"{_count(sample_ids):,} of {_count(all_ids):,} {name}"
-        for name, sample_ids, all_ids in (
-            ("users", sample.user_ids, ratings.user_ids),
-            ("movies", sample.movie_ids, ratings.movie_ids),
-        )
-    ]
-    if ratings.n_duplicates:
-        print(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
-    print(f"{arguments.output}: {len(sample):,} of {len(ratings):,} ratings, {kept[0]}, {kept[1]}")
+    kept, given = ({
+        "ratings": len(table), "users": _count(table.user_ids), "movies": _count(table.movie_ids)
+    } for table in (sample, ratings))  # fmt: skip
+    counts = ", ".join(f"{kept[name]:,} of {given[name]:,} {name}" for name in kept)
+    twice = f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept\n"
+    print_result(
+        {"output": str(arguments.output), "kept": kept, "given": given, "given_twice": ratings.n_duplicates},
+        f"{twice if ratings.n_duplicates else ''}{arguments.output}: {counts}",
+        as_json=arguments.json,
+    )
 
 
 def _collect_settings(arguments: argparse.Namespace) -> dict[str, int]:
@@ -148,10 +152,11 @@ def _collect_settings(arguments: argparse.Namespace) -> dict[str, int]:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description="Write a sample of a data set as CSV.")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="file, folder or archive of ratings")
     parser.add_argument("--output", type=Path, required=True, help="the CSV file to write")
     parser.add_argument("--method", choices=tuple(FLAGS), required=True, help="what the sample is drawn by")
+    add_output_flags(parser, "what was kept")
     period = parser.add_argument_group("--method period")
     period.add_argument(
         "--from", dest="first_day", type=parse_day_flag, metavar="DATE", help="first day, YYYY-MM-DD"

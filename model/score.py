@@ -1,13 +1,7 @@
-"""Predict many pairs of user and movie at once, and measure the predictions where the ratings are known.
-
-python -m model.score --bundle BUNDLE --pairs FILE --output FILE                     uses everything known
-python -m model.score --bundle BUNDLE --pairs FILE --output FILE --as-of 2005-01-01  only what is older
-python -m model.score --bundle BUNDLE --pairs FILE --output FILE --rolling           on each row's own day
-"""
+"""Predict many pairs of user and movie at once, and measure the predictions where the ratings are known."""
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,18 +10,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from model.bundle import Bundle, load_bundle
-from model.cli import Parser, parse_day_flag, run_command
+from model.cli import Parser, add_output_flags, parse_day_flag, print_result, run_command
 from model.errors import DataError
 from model.formats.pairs import Pairs, read_pairs
 from model.history import NO_CUT, UNKNOWN, History
 from model.metrics import rmse, score_by_history
 from model.neighbours import NeighbourSearch
+from model.progress import track_step
 from model.serving.predictor import Predictor
 
 PROG = "python -m model.score"
+EXAMPLES = {
+    "--bundle artifacts/bundle --pairs pairs.csv --output predicted.csv": "from everything known",
+    "--bundle artifacts/bundle --pairs probe.txt --output predictions.txt": "the Prize's submission format",
+    "--bundle artifacts/bundle --pairs pairs.csv --output predicted.csv --as-of 2005-01-01": (
+        "from what was known before 2005"
+    ),
+    "--bundle artifacts/bundle --pairs ratings.csv --output predicted.csv --rolling --json": (
+        "each row from what was known before its own day; the RMSE as JSON"
+    ),
+}
 COLUMNS = "user_id,movie_id,predicted_rating"
 """The header of the output, unless the pairs ask for the Prize's submission format."""
 
@@ -43,7 +47,6 @@ def score_pairs(
     cuts: NDArray[np.int32],
     *,
     search: NeighbourSearch | None = None,
-    show_progress: bool = False,
 ) -> NDArray[np.float32]:
     """Predict every pair.
 
@@ -52,7 +55,6 @@ def score_pairs(
         pairs: whom and what to predict, known to the bundle or not.
         cuts: (n_pairs,) each prediction uses ratings strictly before this day; `NO_CUT` uses all.
         search: finds the neighbours; the NumPy search by default.
-        show_progress: whether to draw a progress bar on standard error, if that is a terminal.
 
     Returns:
         (n_pairs,) stars, in the order of the pairs.
@@ -60,7 +62,7 @@ def score_pairs(
     predicted = np.empty(len(pairs), dtype=np.float32)
     # neighbours in this order share a day's view of the history, and a user's gaps to everybody
     order = np.lexsort((pairs.user_ids, cuts))
-    with tqdm(total=len(pairs), unit="pair", disable=None if show_progress else True) as bar:
+    with track_step("predicting", total=len(pairs), unit="pairs") as step:
         for rows in _divide(order, cuts):
             predicted[rows] = predictor.predict_pairs(
                 pairs.user_ids[rows],
@@ -69,7 +71,7 @@ def score_pairs(
                 days=None if pairs.days is None else pairs.days[rows].astype(np.int32),
                 search=search,
             )
-            bar.update(len(rows))
+            step.advance(len(rows))
     return predicted
 
 
@@ -138,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = _build_parser().parse_args(argv)
-    return run_command(lambda: _run(arguments), prog=PROG)
+    return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -151,13 +153,14 @@ def _run(arguments: argparse.Namespace) -> None:
     pairs = read_pairs(arguments.pairs)
     cuts = _choose_cuts(arguments, pairs)
     search = find_compiled_search(bundle)
-    predicted = score_pairs(predictor, pairs, cuts, search=search, show_progress=True)
+    predicted = score_pairs(predictor, pairs, cuts, search=search)
     write_predictions(arguments.output, pairs, predicted)
     report = _build_report(bundle.history, pairs, cuts, predicted)
-    if arguments.json:
-        print(json.dumps({**report, "output": str(arguments.output)}))
-    else:
-        print(f"{arguments.output}: {_format_report(report)}")
+    print_result(
+        {**report, "output": str(arguments.output)},
+        f"{arguments.output}: {_format_report(report)}",
+        as_json=arguments.json,
+    )
 
 
 def _choose_cuts(arguments: argparse.Namespace, pairs: Pairs) -> NDArray[np.int32]:
@@ -258,7 +261,7 @@ def _format_report(report: dict[str, Any]) -> str:
 
 
 def _build_parser() -> Parser:
-    parser = Parser(prog=PROG, description=__doc__ or "")
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--bundle", type=Path, required=True, help="the folder that export.py wrote")
     parser.add_argument(
         "--pairs",
@@ -267,9 +270,7 @@ def _build_parser() -> Parser:
         help="user_id,movie_id[,date][,rating] as CSV, any rating file, or the Prize's probe or qualifying",
     )
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
-    parser.add_argument(
-        "--json", action="store_true", help="print the report as JSON, and nothing else, on standard output"
-    )
+    add_output_flags(parser, "the report")
     history = parser.add_mutually_exclusive_group()
     history.add_argument(
         "--as-of", type=parse_day_flag, metavar="DATE", help="use only ratings before this day"

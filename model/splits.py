@@ -4,7 +4,6 @@ One place, because an RMSE means nothing without the rows it was measured on: re
 training command all cut here. Every cut keeps the time order of the rows.
 """
 
-import difflib
 import enum
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.dates import format_day, parse_day
 from model.errors import ConfigError, DataError
+from model.suggestions import suggest
 from model.table import Ids, Ratings
 
 TRAIN_SHARE = 0.9
@@ -87,9 +87,7 @@ def parse_split(text: str) -> SplitSpec:
         raise ConfigError(f"split {text!r} needs the first day of the test rows: period:YYYY-MM-DD")
     if text in set(SplitMethod):
         return SplitSpec(SplitMethod(text))
-    close = difflib.get_close_matches(name.lower(), list(SplitMethod), n=1)
-    hint = f", did you mean {close[0]}?" if close else ""
-    raise ConfigError(f"split {text!r} is unknown: expected {ACCEPTED}{hint}")
+    raise ConfigError(f"split {text!r} is unknown: expected {ACCEPTED}{suggest(name, list(SplitMethod))}")
 
 
 def apply_split(ratings: Ratings, spec: SplitSpec, *, seed: int) -> Split:

@@ -1,11 +1,26 @@
 """One clear line and exit status 2 for a user's mistake."""
 
+import importlib.metadata
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from fresh_python import PATIENCE, ROOT
 
-from model.cli import INTERRUPTED, USER_ERROR, Parser, run_command
+from model.cli import (
+    BROKEN_PIPE,
+    DISTRIBUTION,
+    EXIT_STATUS,
+    INTERRUPTED,
+    USER_ERROR,
+    Parser,
+    print_result,
+    run_command,
+)
 from model.errors import ArtifactMissingError, ConfigError, DataError, PredictionError
+from model.progress import track_step
 
 
 def test_run_command_returns_zero_and_says_nothing_when_all_goes_well(
@@ -93,6 +108,109 @@ def test_parser_exits_with_two_and_one_line_when_arguments_are_wrong(
     assert complaint.endswith("(see --help)\n")
     assert complaint.count("\n") == 1
     assert named in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--dta", "x", "--colour", "red"], "unknown flag --dta, did you mean --data?"),
+        (["--dta=x", "--colour", "red"], "unknown flag --dta, did you mean --data?"),
+        (["--colour", "red", "--zzz"], "unknown flag --zzz"),
+        (["-x", "--colour", "red"], "unknown flag -x"),
+        (["--model", "--colour", "red"], "unknown flag --model"),
+        (
+            ["--data", "x", "--colour", "gren"],
+            "argument --colour: 'gren' is unknown: expected red, green, did you mean green?",
+        ),
+        (["--colour", "1"], "argument --colour: '1' is unknown: expected red, green"),
+        (["--colour", "red", "more"], "unrecognized arguments: more"),
+    ],
+)
+def test_parser_guesses_what_was_meant_when_a_name_is_mistyped(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The nearest flag or choice is named, if one is near; a mistyped required flag is not called missing."""
+    parser = Parser(prog="paint", description="Paint.")
+    parser.add_argument("--data")
+    parser.add_argument("--colour", choices=("red", "green"), required=True)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(arguments)
+    assert capsys.readouterr().err == f"paint: error: {complaint} (see --help)\n"
+
+
+@pytest.mark.parametrize("value", ["-5", "-0.5", "a-b", "-"])
+def test_parser_takes_a_value_for_a_value_when_it_has_a_dash(value: str) -> None:
+    """Negative numbers and dashes within words are no flags; neither is what follows a bare `--`."""
+    parser = Parser(prog="paint", description="Paint.")
+    parser.add_argument("--shift")
+    parser.add_argument("rest", nargs="*")
+    flags = parser.parse_args(["--shift", value, "--", "--colour"])
+    assert (flags.shift, flags.rest) == (value, ["--colour"])
+
+
+def test_parser_ends_its_help_with_examples_and_exit_status_when_it_has_examples(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each example stands below what it does, as it is typed."""
+    parser = Parser(prog="train.py", description="Train.", examples={"": "as it is", "--epochs 3": "briefly"})
+    with pytest.raises(SystemExit, match="0"):
+        parser.parse_args(["--help"])
+    examples = "examples:\n  # as it is\n  python train.py\n  # briefly\n  python train.py --epochs 3\n\n"
+    assert f"{examples}{EXIT_STATUS}\n" in capsys.readouterr().out
+
+
+def test_parser_prints_the_distributions_version_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is that of the installed distribution."""
+    with pytest.raises(SystemExit, match="0"):
+        Parser(prog="train.py", description="Train.").parse_args(["--version"])
+    assert capsys.readouterr().out == f"{DISTRIBUTION} {importlib.metadata.version(DISTRIBUTION)}\n"
+
+
+def test_parser_prints_a_version_when_run_from_its_files_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The image holds the files and no distribution: that is no error."""
+    monkeypatch.setattr("model.cli.DISTRIBUTION", "not-a-distribution")
+    with pytest.raises(SystemExit, match="0"):
+        Parser(prog="train.py", description="Train.").parse_args(["--version"])
+    assert "not installed" in capsys.readouterr().out
+
+
+def test_print_result_prints_either_form_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Machines get one line of JSON, people the text."""
+    print_result({"title": "Amélie", "n": 2}, "two of Amélie", as_json=True)
+    print_result({"title": "Amélie", "n": 2}, "two of Amélie", as_json=False)
+    assert capsys.readouterr().out == '{"title": "Amélie", "n": 2}\ntwo of Amélie\n'
+
+
+def test_run_command_tells_each_step_when_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    """The steps are told on standard error, and only for this command."""
+
+    def work() -> None:
+        with track_step("working"):
+            pass
+
+    assert run_command(work, prog="train.py", verbose=True) == run_command(work, prog="train.py") == 0
+    assert re.fullmatch(r"working: 0\.\d s\n", capsys.readouterr().err)
+
+
+def test_run_command_ends_quietly_when_nobody_reads_on() -> None:
+    """`command | head -1` is no mistake: no message, and the shell's own status for it."""
+    code = (
+        "import sys; from model.cli import run_command\n"
+        "def work():\n    for _ in range(100_000): print('a line')\n"
+        "sys.exit(run_command(work, prog='list'))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "a line\n"
+    process.stdout.close()
+    assert process.stderr is not None
+    assert not process.stderr.read()
+    process.stderr.close()
+    assert process.wait(PATIENCE) == BROKEN_PIPE == 141
 
 
 def test_parser_prints_description_and_epilog_when_asked_for_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,4 +122,4 @@ def test_export_exits_with_status_2_when_a_flag_cannot_be_read(capsys: pytest.Ca
     """The parser's own complaint is one line."""
     with pytest.raises(SystemExit, match="2"):
         export.main(["--bundle", "x"])
-    assert capsys.readouterr().err == "export.py: error: unrecognized arguments: --bundle x (see --help)\n"
+    assert capsys.readouterr().err == "export.py: error: unknown flag --bundle (see --help)\n"

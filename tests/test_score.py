@@ -327,7 +327,7 @@ def test_command_ends_with_status_2_and_one_line_when_files_are_wrong(
     [
         ("--as-of 2005-02-30", "'2005-02-30' is not a date of the calendar"),
         ("--as-of 2005-01-01 --rolling", "not allowed with argument"),
-        ("--pairs-per-chunk 3", "unrecognized arguments"),
+        ("--pairs-per-chunk 3", "unknown flag --pairs-per-chunk"),
     ],
 )
 def test_command_exits_with_status_2_when_a_flag_cannot_be_read(

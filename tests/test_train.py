@@ -143,8 +143,8 @@ def test_train_ends_with_status_2_and_one_line_when_a_setting_makes_no_sense(
     ("flags", "message"),
     [
         ("--epochs many", "invalid int value: 'many'"),
-        ("--features half", "invalid choice: 'half'"),
-        ("--epoch 3", "unrecognized arguments: --epoch"),
+        ("--features half", "'half' is unknown: expected full, seed"),
+        ("--epoch 3", "unknown flag --epoch, did you mean --epochs?"),
         ("extra", "unrecognized arguments: extra"),
     ],
 )

@@ -1,7 +1,7 @@
 """Reading the rows of rating files in blocks of bounded size: fast where they are plain, else strictly."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ from model.formats.lines import (
     split_line,
 )
 from model.formats.source import Member
+from model.progress import MEGABYTE, track_step
 from model.table import NO_YEAR, Ids
 
 BLOCK_BYTES = 8 << 20
@@ -45,7 +46,7 @@ class _Piece:
     text: bytes
 
 
-def read_rows(members: Iterable[Member], layout: Layout, *, block_bytes: int = BLOCK_BYTES) -> Rows:
+def read_rows(members: Sequence[Member], layout: Layout, *, block_bytes: int = BLOCK_BYTES) -> Rows:
     """Read all rows of some files of the same form.
 
     Args:
@@ -58,10 +59,13 @@ def read_rows(members: Iterable[Member], layout: Layout, *, block_bytes: int = B
     """
     collected = _Collected()
     movie = 0
+    sizes = [member.n_bytes for member in members if member.n_bytes is not None]
+    total = sum(sizes) / MEGABYTE if len(sizes) == len(members) else None
     # NumPy lets go of the interpreter's lock, so that threads parse side by side
-    with ThreadPoolExecutor(_N_THREADS) as pool:
+    with ThreadPoolExecutor(_N_THREADS) as pool, track_step("reading", total=total, unit="MB") as step:
         for batch, started_with, parsed in _parse_ahead(pool, _batches(members, layout, block_bytes), layout):
             found = parsed.result()
+            step.advance(sum(len(piece.text) for piece in batch) / MEGABYTE)
             if found is not None and layout.is_grouped and started_with != movie:
                 found = _parse_batch(batch, layout, movie)
             if found is not None:

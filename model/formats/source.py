@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from model.errors import DataError
+from model.suggestions import suggest
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -37,6 +38,8 @@ class Member:
     """Its path within the source."""
     opener: Callable[[], IO[bytes]]
     """Opens it for reading."""
+    n_bytes: int | None = None
+    """How large it is; None where only reading it to its end would tell."""
 
     @contextmanager
     def open(self) -> Generator[IO[bytes], None, None]:
@@ -118,9 +121,10 @@ def open_source(path: Path) -> Generator[Source, None, None]:
                     _file_member(p) for p in sorted(path.parent.iterdir()) if _is_readable(p) and p != path
                 ]
         else:
-            raise DataError(
-                f"{path}: {'not a' if path.exists() else 'no such'} file, folder or archive of ratings"
-            )
+            problem = "not a" if path.exists() else "no such"
+            beside = sorted(near.name for near in path.parent.glob("*"))
+            hint = "" if path.exists() else suggest(path.name, beside)
+            raise DataError(f"{path}: {problem} file, folder or archive of ratings{hint}")
         members.sort(key=lambda member: member.numeric_key)
         yield Source(label=str(path), members=members, neighbours=neighbours, open_inner=open_inner)
 
@@ -159,7 +163,7 @@ def _open_gzip(path: Path) -> IO[bytes]:
 
 
 def _file_member(path: Path) -> Member:
-    return Member(str(path), PurePosixPath(path.name), partial(_open_path, path))
+    return Member(str(path), PurePosixPath(path.name), partial(_open_path, path), path.stat().st_size)
 
 
 def _folder_members(folder: Path) -> list[Member]:
@@ -169,7 +173,12 @@ def _folder_members(folder: Path) -> list[Member]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names]
         members += [
-            Member(str(path), PurePosixPath(path.relative_to(folder).as_posix()), partial(_open_path, path))
+            Member(
+                str(path),
+                PurePosixPath(path.relative_to(folder).as_posix()),
+                partial(_open_path, path),
+                path.stat().st_size,
+            )
             for path in paths
             if path.is_file()  # no pipes, no dangling links
         ]
@@ -191,7 +200,7 @@ def _zip_members(path: Path, stack: ExitStack) -> list[Member]:
         if info.flag_bits & 1:
             raise DataError(f"{label}: encrypted; expected an archive without a password")
         if not info.is_dir():
-            members.append(Member(label, inner_path, partial(archive.open, info)))
+            members.append(Member(label, inner_path, partial(archive.open, info), info.file_size))
     return members
 
 
@@ -213,7 +222,7 @@ def _tar_member(label: str, archive: tarfile.TarFile, info: tarfile.TarInfo) -> 
     inner_path = _checked_path(label, info.name)
     if not info.isfile():
         raise DataError(f"{label}: a link or device; expected an archive of plain files")
-    return Member(label, inner_path, partial(tarfile.ExFileObject, archive, info))
+    return Member(label, inner_path, partial(tarfile.ExFileObject, archive, info), info.size)
 
 
 def _checked_path(label: str, name: str) -> PurePosixPath:

@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    Parser(prog="python -m model.serving.keys", description=__doc__ or "").parse_args(argv)
+    examples = {"": "a new key"}
+    Parser(prog="python -m model.serving.keys", description=__doc__ or "", examples=examples).parse_args(argv)
     key = secrets.token_urlsafe(KEY_BYTES)
     print(f"key, for the client:    {key}")
     print(f"hash, for the service:  {hash_key(key.encode()).hex()}")

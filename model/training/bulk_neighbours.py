@@ -20,6 +20,7 @@ from model.neighbours import (
     NeighbourSearch,
     empty_neighbours,
 )
+from model.progress import track_step
 from model.table import HALF_STAR
 from model.views import Contexts, Queries, Views, compute_mean_gaps
 
@@ -32,6 +33,8 @@ _COMMON, _GAP_SUM = N_CODES, N_CODES + 1
 _N_COLUMNS = 16
 """A user's counts fill one cache line."""
 _CACHE_BYTES = 4 << 20
+_GROUPS_AT_ONCE = 2_048
+"""Groups from one sign of progress to the next; many, so that threads rarely wait for one another."""
 _NEAR_COST, _FAR_COST = 1.5, 12.0
 """How much dearer a rating is that adds to the counts of some user than one of a history read in order: where
 the counts of all users fit into the cache, and where they do not."""
@@ -69,29 +72,40 @@ def build_bulk_search(
         busy = np.flatnonzero(np.diff(starts) > 0)
         # interleaved, so that threads share the long contexts evenly
         n_threads = numba.get_num_threads()
-        _search_groups(
-            busy,
-            n_threads,
-            most_candidates,
-            context_cost,
-            (
-                history.movie_offsets,
-                history.movie_users,
-                history.movie_codes,
-                history.movie_days,
-                movie_row_folds,
-            ),
-            (
-                history.user_offsets,
-                history.user_movies,
-                history.user_codes,
-                history.user_days,
-                user_row_folds,
-            ),
-            (contexts.users, contexts.as_of, contexts.offsets, contexts.movies, contexts.codes, group_folds),
-            (order, starts, queries.movies, mean_gaps),
-            (found.users, found.codes, found.distances, found.closenesses, found.common_movies),
-        )
+        with track_step("finding neighbours", total=len(busy), unit="users") as step:
+            for first in range(0, len(busy), _GROUPS_AT_ONCE):
+                part = busy[first : first + _GROUPS_AT_ONCE]
+                _search_groups(
+                    part,
+                    n_threads,
+                    most_candidates,
+                    context_cost,
+                    (
+                        history.movie_offsets,
+                        history.movie_users,
+                        history.movie_codes,
+                        history.movie_days,
+                        movie_row_folds,
+                    ),
+                    (
+                        history.user_offsets,
+                        history.user_movies,
+                        history.user_codes,
+                        history.user_days,
+                        user_row_folds,
+                    ),
+                    (
+                        contexts.users,
+                        contexts.as_of,
+                        contexts.offsets,
+                        contexts.movies,
+                        contexts.codes,
+                        group_folds,
+                    ),
+                    (order, starts, queries.movies, mean_gaps),
+                    (found.users, found.codes, found.distances, found.closenesses, found.common_movies),
+                )
+                step.advance(len(part))
         return found
 
     return search

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from model.batches import batch_contexts
 from model.history import NO_CUT, History
+from model.progress import track_step
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.views import Contexts, Queries, build_user_contexts
 
@@ -30,8 +30,10 @@ def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -
         Mean and spread, each float32 (n_queries,), stars.
     """
     means, spreads = torch.empty(len(queries)), torch.empty(len(queries))
-    for rows, batch in _batches(contexts, queries):
-        means[rows], spreads[rows] = encoder(*batch)
+    with track_step("encoding histories", total=len(queries), unit="ratings") as step:
+        for rows, batch in _batches(contexts, queries):
+            means[rows], spreads[rows] = encoder(*batch)
+            step.advance(len(rows))
     return means, spreads
 
 
@@ -103,24 +105,26 @@ def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.flo
         vectors: (n_users, n_samples, width) to be filled; may be a file's mapping.
     """
     n_users = history.n_users
-    for first in tqdm(range(0, n_users, _USERS_AT_ONCE), desc="user vectors", disable=None, leave=False):
-        users = np.arange(first, min(first + _USERS_AT_ONCE, n_users), dtype=np.int32)
-        n = len(users)
-        contexts = build_user_contexts(
-            history, users, np.full(n, NO_CUT, dtype=np.int32), np.zeros(n, dtype=np.int64)
-        )
-        nothing = np.zeros(n, dtype=np.uint8)
-        asked = Queries(
-            groups=np.arange(n),
-            movies=np.zeros(n, dtype=np.int32),
-            eras=nothing.astype(np.int8),
-            own_codes=nothing,
-            days=np.zeros(n, dtype=np.int32),
-        )
-        for batch in batch_contexts(contexts, asked):
-            arrays = (batch.context_movies, batch.context_stars, batch.context_weights)
-            solved = encoder.solve(*(torch.from_numpy(array) for array in arrays))
-            vectors[first + batch.rows] = solved.transpose(0, 1).numpy()
+    with track_step("solving for user vectors", total=n_users, unit="users") as step:
+        for first in range(0, n_users, _USERS_AT_ONCE):
+            users = np.arange(first, min(first + _USERS_AT_ONCE, n_users), dtype=np.int32)
+            n = len(users)
+            contexts = build_user_contexts(
+                history, users, np.full(n, NO_CUT, dtype=np.int32), np.zeros(n, dtype=np.int64)
+            )
+            nothing = np.zeros(n, dtype=np.uint8)
+            asked = Queries(
+                groups=np.arange(n),
+                movies=np.zeros(n, dtype=np.int32),
+                eras=nothing.astype(np.int8),
+                own_codes=nothing,
+                days=np.zeros(n, dtype=np.int32),
+            )
+            for batch in batch_contexts(contexts, asked):
+                arrays = (batch.context_movies, batch.context_stars, batch.context_weights)
+                solved = encoder.solve(*(torch.from_numpy(array) for array in arrays))
+                vectors[first + batch.rows] = solved.transpose(0, 1).numpy()
+            step.advance(n)
 
 
 def _batches(contexts: Contexts, queries: Queries) -> Iterator[tuple[Tensor, list[Tensor]]]:

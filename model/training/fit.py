@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from model.config import RunConfig
 from model.errors import DataError
 from model.features import compute_features, feature_names
 from model.history import History
+from model.progress import track_step
 from model.table import HALF_STAR
 from model.training.bulk_neighbours import build_bulk_search
 from model.training.checkpoint import TrainedNetwork
@@ -202,13 +202,8 @@ def _sample(
     with (
         # idle BLAS threads spin for a while and take the cores from the compiled loops
         threadpool_limits(limits=1, user_api="blas"),
-        tqdm(desc=f"movie vectors ({name})", unit="round", disable=None, leave=False) as bar,
+        track_step(f"sampling movie vectors ({name})", unit="rounds") as step,
     ):
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
         posterior = sample_posterior(
             _collect_observations(history, prepared, held_out),
             rank=config.network.rank,
@@ -216,7 +211,7 @@ def _sample(
             n_samples=n_samples,
             thinning=training.thinning,
             rng=np.random.default_rng([training.seed, 2, stream]),
-            on_step=show,
+            on_step=step.reach,
         )
     unfinished = path.with_suffix(".unfinished.npz")
     np.savez(

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,11 +10,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
 from model.config import RunConfig
 from model.errors import ConfigError
+from model.progress import Step, track_step
 from model.table import RatingScale
 from model.training.curve import CurveRecorder, write_curve
 from model.training.module import HeadDataModule, HeadModule, HeadRows, SpreadModule
@@ -134,8 +134,11 @@ def _train(
         # Lightning 2.6 flattens its data loaders through a class that torch 2.13 deprecates
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         try:
-            with _one_thread():
-                _build_trainer(config, best, recorder).fit(
+            with (
+                _one_thread(),
+                track_step(module.progress, total=config.training.epochs, unit="epochs") as step,
+            ):
+                _build_trainer(config, best, recorder, step).fit(
                     module, data, ckpt_path=last if last.exists() else None, weights_only=True
                 )
         except SystemExit as error:
@@ -151,6 +154,17 @@ def _train(
     return Path(best.best_model_path)
 
 
+class _EpochCounter(Callback):
+    """Shows each epoch that is over."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # ruff: ignore[unused-method-argument] - Lightning's signature
+        """Count what is done, epochs before a resumption included."""
+        self._step.reach(trainer.current_epoch + 1, self._step.total)
+
+
 @contextmanager
 def _one_thread() -> Generator[None, None, None]:
     """Keep torch on one core: the heads are so small that sharing their work costs more than doing it."""
@@ -162,8 +176,9 @@ def _one_thread() -> Generator[None, None, None]:
         torch.set_num_threads(n_threads)
 
 
-def _build_trainer(config: RunConfig, best: ModelCheckpoint, recorder: CurveRecorder) -> pl.Trainer:
-    on_terminal = sys.stderr.isatty()
+def _build_trainer(
+    config: RunConfig, best: ModelCheckpoint, recorder: CurveRecorder, step: Step
+) -> pl.Trainer:
     try:
         return pl.Trainer(
             accelerator=config.training.accelerator,
@@ -173,10 +188,10 @@ def _build_trainer(config: RunConfig, best: ModelCheckpoint, recorder: CurveReco
                 best,
                 recorder,
                 EarlyStopping(str(best.monitor), patience=config.training.patience),
-                *([TQDMProgressBar()] if on_terminal else []),
+                _EpochCounter(step),
             ],
             logger=False,
-            enable_progress_bar=on_terminal,
+            enable_progress_bar=False,
             enable_model_summary=False,
         )
     except MisconfigurationException as error:

@@ -83,6 +83,8 @@ class HeadModule(pl.LightningModule):
 
     monitored: ClassVar[str] = VALIDATION_RMSE
     """The logged quantity that decides when training stops."""
+    progress: ClassVar[str] = "training the heads"
+    """What the reader is told while it trains."""
 
     def __init__(self, heads: Heads, config: RunConfig, *, low: float, high: float) -> None:
         super().__init__()
@@ -133,6 +135,7 @@ class SpreadModule(HeadModule):
     """
 
     monitored = VALIDATION_SURPRISE
+    progress = "training the intervals"
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _index: int) -> Tensor:
         """The mean over heads of each head's loss on the batch."""

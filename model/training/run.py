@@ -18,6 +18,7 @@ from model.folders import replace_folder
 from model.formats.pairs import Pairs
 from model.history import History, build_history, encode_stars
 from model.metrics import rmse
+from model.progress import track_step
 from model.ratings import write_sample_csv
 from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history, write_titles
@@ -85,8 +86,9 @@ def train_run(
         split_name = f"{len(pairs):,} listed pairs"
     n_held_out, test = len(split.test), draw_test_rows(split.test, MOST_TEST_ROWS, seed=config.training.seed)
     split = replace(split, test=test)
-    history = build_history(split.train)
-    fingerprint = fingerprint_ratings(split.train)
+    with track_step("indexing ratings"):
+        history = build_history(split.train)
+        fingerprint = fingerprint_ratings(split.train)
     work = output.parent / f".unfinished-{_digest(json.dumps(config.to_json()), fingerprint)}"
     n_rated = int((np.diff(history.movie_offsets) > 0).sum())
     say(

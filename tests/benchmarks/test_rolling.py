@@ -44,7 +44,7 @@ def test_predict_rolling_sees_exactly_what_is_older_when_asked(
     for place in range(len(asked)):
         day = int(asked.days[place])
         known = build_history(tiny_ratings.take(tiny_ratings.days < day))
-        alone = Predictor(dataclasses.replace(bundle, history=known)).predict_ratings([
+        alone = Predictor(bundle.with_history(known)).predict_ratings([
             Query(movie_id=int(asked.movie_ids[place]), user_id=int(asked.user_ids[place]), day=day)
         ])
         assert predicted[place] == pytest.approx(alone[0], abs=1e-5)

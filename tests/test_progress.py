@@ -1,0 +1,144 @@
+"""Progress: bars on a terminal, lines with --verbose, silence everywhere else."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from fresh_python import PATIENCE, ROOT, run_fresh
+
+from model.progress import Step, narrating, track_items, track_step
+
+SHOWS_A_STEP = """
+import sys, time
+from model import progress
+progress.DELAY = 0.0
+with progress.track_step("scoring", total=6_000, unit="pairs") as step:
+    for _ in range(12):
+        step.advance(100)
+        time.sleep(0.02)
+    for _ in range(500):  # until the bar is drawn: in no time on an idle machine
+        if progress._display._tasks:
+            step.advance(0)
+            progress._display._bars.refresh()
+            break
+        time.sleep(0.01)
+    print("a line of output")
+    step.advance(300)
+"""
+NEVER_DRAWN = SHOWS_A_STEP.replace("range(500)", "range(5)")
+
+
+def run_on_terminal(code: str) -> tuple[str, str]:
+    """What a fresh interpreter writes to standard output, and to the terminal that is its standard error."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "140"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:
+        pass  # how a terminal ends whose other side is closed
+    finally:
+        os.close(ours)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, shown.decode()
+    return output, re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+
+
+def test_track_step_shows_count_rate_and_time_left_when_on_a_terminal() -> None:
+    """The bar says what is done, of how much, how fast, and how long it will take; then it is wiped away."""
+    output, shown = run_on_terminal(SHOWS_A_STEP)
+    assert output == "a line of output\n"
+    assert re.search(r"scoring .* 20% 1,200 of 6,000 pairs [\d,]+ pairs/s 0:00:0\d left 0:00:0\d", shown), (
+        shown
+    )
+    assert shown.endswith("\r\x1b[2K\x1b[?25h\r")
+
+
+def test_track_step_shows_nothing_when_it_is_over_soon() -> None:
+    """A bar that would only flicker is not drawn."""
+    output, shown = run_on_terminal(NEVER_DRAWN.replace("DELAY = 0.0", "DELAY = 60.0"))
+    assert (output, shown) == ("a line of output\n", "")
+
+
+def test_track_step_shows_nothing_when_rich_is_not_installed() -> None:
+    """A machine that only serves has no rich: the work is done all the same."""
+    _, shown = run_on_terminal("import sys\nsys.modules['rich'] = None\n" + NEVER_DRAWN)
+    assert not shown
+
+
+def test_track_step_shows_nothing_when_hushed() -> None:
+    """A process whose parent draws on the terminal keeps still."""
+    _, shown = run_on_terminal(NEVER_DRAWN.replace("DELAY = 0.0", "DELAY = 0.0; progress.hush()"))
+    assert not shown
+
+
+def test_track_step_restores_the_terminal_when_the_work_fails() -> None:
+    """The cursor that the bar hides comes back, and the error is the work's own."""
+    code = SHOWS_A_STEP.replace("    step.advance(300)", "    raise SystemExit(0)")
+    _, shown = run_on_terminal(code)
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+def test_track_step_is_silent_when_standard_error_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logs and pipes stay clean."""
+    with track_step("scoring", total=2, unit="pairs") as step:
+        step.advance(2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_narrating_leaves_a_line_for_each_step_when_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name, what was done, the time and the rate; on standard error."""
+    with narrating(True):
+        assert list(track_items(["a", "b", "c"], "reading", unit="files")) == ["a", "b", "c"]
+        with track_step("sorting"):
+            pass
+    with track_step("afterwards"):
+        pass
+    output, told = capsys.readouterr()
+    assert not output
+    assert re.fullmatch(r"reading: 3 files in 0\.\d s \([\d,.]+ files/s\)\nsorting: 0\.\d s\n", told)
+
+
+def test_narrating_names_the_whole_only_when_a_step_has_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is part of a step is told with it."""
+    with narrating(True), track_step("benchmark"), track_step("reading"):
+        pass
+    assert re.fullmatch(r"benchmark: 0\.\d s\n", capsys.readouterr().err)
+
+
+def test_narrating_changes_nothing_when_unwanted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --verbose no line is left."""
+    with narrating(False), track_step("reading"):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+def test_step_counts_towards_a_total_when_it_is_told_one_late() -> None:
+    """`reach` sets both; the rate is what is done over the seconds since the start."""
+    step = Step("sampling", total=None, unit="rounds")
+    step._started -= 4.0
+    step.reach(10, 84)
+    assert step.describe_count() == "10 of 84 rounds"
+    assert step.describe_rate() == "2.5 rounds/s"
+
+
+def test_step_describes_nothing_when_nothing_is_counted() -> None:
+    """A step without a unit has no count and no rate."""
+    step = Step("sorting", total=None, unit="")
+    assert (step.describe_count(), step.describe_rate()) == ("", "")
+
+
+def test_commands_import_no_rich_when_imported() -> None:
+    """What every command shares, and a cold start of the service with it, does not pay for the bars."""
+    assert run_fresh("import sys, model.cli\nprint('rich' in sys.modules)").stdout == "False\n"
