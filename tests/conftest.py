@@ -12,6 +12,11 @@ from model.table import Ratings
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full`: what CI has no time for."""
+    parser.addoption("--full", action="store_true", help="50 kills, 100,000 requests, ten times the fuzzing")
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A seeded generator."""
