@@ -11,8 +11,8 @@ MODEL = ROOT / "model"
 TRAINING_PACKAGES = ("torch", "pandas", "lightning", "pytorch_lightning", "sklearn", "numba", "onnx")
 """What the image does not install, and the serving path therefore cannot import."""
 
-COMMANDS = {MODEL / "score.py"}
-"""Commands in the package that put core and serving together; nothing imports them."""
+COMMANDS = {MODEL / "describe.py", MODEL / "score.py"}
+"""Commands in the package that put the core and a side together; nothing imports them."""
 
 
 def find_imports(path: Path) -> set[str]:

@@ -16,7 +16,15 @@ from model.ratings import write_sample_csv
 from model.synthetic import write_synthetic
 from model.table import Ratings
 
-COMMANDS = ("train", "export", "model.bundle", "model.large_synthetic", "model.sampling", "model.score")
+COMMANDS = (
+    "train",
+    "export",
+    "model.bundle",
+    "model.describe",
+    "model.large_synthetic",
+    "model.sampling",
+    "model.score",
+)
 BENCHMARKS = tuple(
     f"benchmarks.{name}" for name in ("ablation", "accuracy", "cold", "load", "rolling", "speed")
 )
