@@ -10,7 +10,8 @@ RUN python -m pip install --no-cache-dir --only-binary=:all: --requirement ${LAM
 COPY handler.py ${LAMBDA_TASK_ROOT}/
 COPY model/__init__.py model/batches.py model/bundle.py model/checksums.py model/cli.py model/dates.py model/errors.py \
      model/features.py model/folders.py model/history.py model/neighbours.py model/progress.py model/questions.py \
-     model/store.py model/suggestions.py model/table.py model/titles.py model/views.py ${LAMBDA_TASK_ROOT}/model/
+     model/store.py model/suggestions.py model/table.py model/titles.py model/vectors.py model/views.py \
+     ${LAMBDA_TASK_ROOT}/model/
 COPY model/serving ${LAMBDA_TASK_ROOT}/model/serving/
 
 # /var/task is read-only on Lambda, so what is not compiled here is compiled again at every cold start.

@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.checksums import LARGE_FILE, hash_file, hash_samples
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
@@ -24,6 +21,7 @@ from model.history import History
 from model.progress import track_items
 from model.store import read_history
 from model.titles import Titles
+from model.vectors import USER_VECTORS, StoredVectors, read_vectors
 
 FORMAT_VERSION = 4
 PROG = "python -m model.bundle"
@@ -31,8 +29,6 @@ MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
 KNOWN_USERS_NETWORK = "known_users.onnx"
 """The network for users whose vectors are stored."""
-USER_VECTORS = "user_vectors.npy"
-MOVIE_TABLE = "movie_table.npy"
 HISTORY = "history"
 TITLES = "titles.sqlite"
 
@@ -41,16 +37,6 @@ REQUIRED_KEYS = frozenset({
     "training_config", "metrics", "library_versions", "self_test", "files", "samples", "digest",
 })  # fmt: skip
 """What every manifest holds."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredVectors:
-    """What the encoder knows of users and movies, so that it need not be run for known users."""
-
-    users: NDArray[np.float32]
-    """(n_users, n_samples, width) each user's vectors given the whole history."""
-    movies: NDArray[np.float32]
-    """(n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,21 +102,12 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
     if unlisted := sorted(present - set(manifest["files"])):
         raise ArtifactIncompatibleError(f"bundle file {path / unlisted[0]} is not listed in the manifest")
     history = read_history(path / HISTORY)
-    vectors = None
-    if USER_VECTORS in manifest["files"]:
-        # plain arrays over the mappings: np.memmap's own methods are slower
-        vectors = StoredVectors(
-            *(
-                np.asarray(np.load(path / name, mmap_mode="r", allow_pickle=False))
-                for name in (USER_VECTORS, MOVIE_TABLE)
-            )
-        )
     bundle = Bundle(
         path=path,
         manifest=manifest,
         history=history,
         titles=Titles(path / TITLES),
-        vectors=vectors,
+        vectors=read_vectors(path) if USER_VECTORS in manifest["files"] else None,
     )
     bundle.require_unreplaced()
     return bundle

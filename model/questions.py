@@ -66,8 +66,8 @@ class VisibleQueries:
     stored_users: UserIndexes
     """(n_queries,) the user whose whole history, and nothing else, the query sees; else `UNKNOWN`."""
 
-    def take(self, rows: NDArray[np.bool_]) -> "VisibleQueries":
-        """Some of the queries: a mask (n_queries,)."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "VisibleQueries":
+        """Some of the queries: a mask (n_queries,), or their numbers."""
         return replace(self, queries=self.queries.take(rows), stored_users=self.stored_users[rows])
 
 
@@ -132,7 +132,9 @@ class QueryReader:
             if movie != UNKNOWN:
                 # the sum is the one rating, or nothing
                 own_codes[place] = history.user_codes[rows][history.user_movies[rows] == movie].sum()
-            numbers[place] = groups.find(query, user, movie, view, int(cuts[place]), asked_days[place])
+            numbers[place] = groups.find(
+                query.ratings, user, movie, view=view, cut=int(cuts[place]), day=asked_days[place]
+            )
         return VisibleQueries(
             views=self._build_views(days.tolist()),
             contexts=groups.build(),
@@ -193,6 +195,41 @@ class QueryReader:
             hidden_queries=hidden_queries,
         )
 
+    def read_unseen(
+        self, user_id: int | None, ratings: tuple[KnownRating, ...], *, day: int | None
+    ) -> VisibleQueries:
+        """Look one user up, with a query for each movie that others have rated and the user has not.
+
+        Args:
+            user_id: a user of the history; None or an unknown id is a user without history.
+            ratings: fold-in, as of a `Query`.
+            day: the day the queries are for; None as for a `Query`.
+
+        Raises:
+            PredictionError: if a fold-in rating is off the scale or its movie is given twice.
+        """
+        history = self.history
+        day = self._next_day if day is None else day
+        [user] = history.find_users(np.array([UNKNOWN if user_id is None else user_id])).tolist()
+        groups = _Groups(history)
+        groups.find(ratings, user, UNKNOWN, view=0, cut=NO_CUT, day=day)
+        contexts = groups.build()
+        is_unseen = np.diff(history.movie_offsets) > 0
+        is_unseen[contexts.movies] = False
+        movies = np.flatnonzero(is_unseen).astype(np.int32)
+        return VisibleQueries(
+            views=self._whole,
+            contexts=contexts,
+            queries=Queries(
+                groups=np.zeros(len(movies), dtype=np.int64),
+                movies=movies,
+                eras=history.movie_eras[movies],
+                own_codes=np.zeros(len(movies), dtype=np.uint8),
+                days=np.full(len(movies), day, dtype=np.int32),
+            ),
+            stored_users=np.repeat(groups.stored_users, len(movies)),
+        )
+
     def _day_of(self, query: Query) -> int:
         if query.day is not None:
             return query.day
@@ -223,14 +260,16 @@ class _Groups:
         """(n_groups,) the user whose whole history a group is; else `UNKNOWN`."""
         return np.array(self._stored, dtype=np.int32)
 
-    def find(self, query: Query, user: int, movie: int, view: int, cut: int, day: int) -> int:
-        """The number of the query's group, which is built if need be."""
-        has_undated = any(known.day is None for known in query.ratings)
-        whole = (user, query.ratings, cut, day if has_undated else None)
+    def find(
+        self, ratings: tuple[KnownRating, ...], user: int, movie: int, *, view: int, cut: int, day: int
+    ) -> int:
+        """The number of a query's group, which is built if need be."""
+        has_undated = any(known.day is None for known in ratings)
+        whole = (user, ratings, cut, day if has_undated else None)
         number = self._numbers.get(whole)
         if number is None:
-            is_stored = not query.ratings and cut == NO_CUT
-            number = self._add(whole, user, view, cut, *self._collect(query, user, cut, day))
+            is_stored = not ratings and cut == NO_CUT
+            number = self._add(whole, user, view, cut, *self._collect(ratings, user, cut, day))
             self._stored[number] = user if is_stored else UNKNOWN
         if movie == UNKNOWN or movie not in self._movies[number]:
             return number
@@ -265,22 +304,20 @@ class _Groups:
         return self._numbers[key]
 
     def _collect(
-        self, query: Query, user: int, cut: int, day: int
+        self, ratings: tuple[KnownRating, ...], user: int, cut: int, day: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         history = self._history
         rows = history.user_rows(user, cut)
         movies, codes, days = history.user_movies[rows], history.user_codes[rows], history.user_days[rows]
-        if not query.ratings:
+        if not ratings:
             return movies, codes, days
-        given = history.find_movies(np.array([known.movie_id for known in query.ratings], dtype=np.int64))
-        given_codes = np.array([_encode(known, history) for known in query.ratings], dtype=np.uint8)
-        if len({known.movie_id for known in query.ratings}) < len(query.ratings):
+        given = history.find_movies(np.array([known.movie_id for known in ratings], dtype=np.int64))
+        given_codes = np.array([_encode(known, history) for known in ratings], dtype=np.uint8)
+        if len({known.movie_id for known in ratings}) < len(ratings):
             raise PredictionError("a movie is rated twice in the request: expected each movie once")
         # undated ratings are as fresh as the question
-        given_days = np.array(
-            [day if known.day is None else known.day for known in query.ratings], dtype=np.int32
-        )
-        is_undated = np.array([known.day is None for known in query.ratings])
+        given_days = np.array([day if known.day is None else known.day for known in ratings], dtype=np.int32)
+        is_undated = np.array([known.day is None for known in ratings])
         usable = (given != UNKNOWN) & (is_undated | (given_days < cut))
         given, given_codes, given_days = given[usable], given_codes[usable], given_days[usable]
         kept = ~np.isin(movies, given)

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from model.errors import PredictionError
-from model.serving.predictor import Neighbour, Prediction, Query
+from model.serving.predictor import (
+    KnownRating,
+    Neighbour,
+    Prediction,
+    Query,
+    Recommendation,
+    Recommendations,
+)
 from model.table import WHOLE_STARS, RatingScale
 
 KNOWN_USER = 7
@@ -18,15 +25,32 @@ STRANGER = 987_654_321
 
 
 class FakePredictor:
-    """Knows user 7 and movie 30, and predicts 3.25 for them; records the queries it was asked."""
+    """Knows user 7 and movie 30, and predicts 3.25 for them; records what it was asked."""
 
     def __init__(self, scale: RatingScale = WHOLE_STARS) -> None:
         self.scale = scale
         self.queries: list[Query] = []
+        self.recommended: list[dict[str, object]] = []
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         self.queries.extend(queries)
         return [self._predict_one(query) for query in queries]
+
+    def recommend(
+        self,
+        user_id: int | None,
+        *,
+        ratings: tuple[KnownRating, ...] = (),
+        n: int,
+        era: str | None = None,
+        day: int | None = None,
+    ) -> Recommendations:
+        self.recommended.append({"user_id": user_id, "ratings": ratings, "n": n, "era": era, "day": day})
+        best = Recommendation(movie_id=KNOWN_MOVIE, predicted_rating=4.5, interval=(3.5, 5.0))
+        second = Recommendation(movie_id=60, predicted_rating=4.25, interval=(3.0, 5.0))
+        return Recommendations(
+            movies=(best, second)[:n], n_user_ratings=12 if user_id == KNOWN_USER else len(ratings)
+        )
 
     def self_test(self) -> Prediction:
         return self._predict_one(Query(movie_id=KNOWN_MOVIE, user_id=KNOWN_USER))

@@ -14,11 +14,9 @@ from model.bundle import (
     FORMAT_VERSION,
     KNOWN_USERS_NETWORK,
     MANIFEST,
-    MOVIE_TABLE,
     NETWORK,
     REQUIRED_KEYS,
     TITLES,
-    USER_VECTORS,
     load_bundle,
     main,
     read_manifest,
@@ -29,11 +27,13 @@ from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissi
 from model.history import History
 from model.serving.predictor import Predictor
 from model.store import ARRAYS, read_history
+from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS
 
 FILES = [
     NETWORK,
     KNOWN_USERS_NETWORK,
     USER_VECTORS,
+    USER_PRIOR,
     MOVIE_TABLE,
     TITLES,
     "history/scale.json",

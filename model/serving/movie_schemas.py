@@ -1,10 +1,10 @@
 """What the service takes and gives about movies and users, as pydantic models."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from model.serving.schemas import LARGEST_ID, Request
+from model.serving.schemas import LARGEST_ID, Asker, Interval, Request
 
 EXAMPLE_USER: Final = 8206
 """A user of the built-in data, so that examples work as pasted after `make demo`."""
@@ -13,12 +13,35 @@ EXAMPLE_MOVIE: Final = 7
 
 LONGEST_QUERY: Final = 100
 """Characters of a title search."""
+MOST_RECOMMENDED: Final = 100
+"""How many movies are recommended."""
 MOST_MOVIES: Final = 50
 """How many movies a search answers with."""
 MOST_USERS: Final = 50
 """How many example users are shown."""
 MOST_USER_RATINGS: Final = 500
 """How many of a user's ratings are shown."""
+
+
+Era = Literal["before 1970", "1970-1989", "1990 and later"]
+
+
+class RecommendRequest(Asker):
+    """The body of `POST /v1/recommend`; neither user nor ratings is somebody new."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": EXAMPLE_USER, "n": 5},
+                {"ratings": [{"movie_id": EXAMPLE_MOVIE, "rating": 5}], "n": 5, "era": "1990 and later"},
+            ]
+        }
+    )
+
+    n: Annotated[int, Field(strict=True, ge=1, le=MOST_RECOMMENDED)] = 10
+    """How many movies at most."""
+    era: Era | None = None
+    """Only movies of this era; null for all."""
 
 
 class MovieSearch(Request):
@@ -73,6 +96,37 @@ class MoviesAnswer(BaseModel):
 
     movies: list[Movie]
     """Best match first, then the one with more ratings."""
+
+
+class RecommendedMovie(BaseModel):
+    """A movie that the user has not rated."""
+
+    movie_id: int
+    title: str
+    """Empty where the data set gives none."""
+    release_year: int | None
+    predicted_rating: float
+    """Stars, within the bundle's scale."""
+    interval: Interval
+    """Where the actual rating is to be expected."""
+
+
+class RecommendBasis(BaseModel):
+    """What recommendations rest on."""
+
+    user_known: bool
+    """Whether any rating of the user was available."""
+    n_user_ratings: int
+    fallback: str | None
+    """Why they rest on less than they should: new_user, or null."""
+
+
+class RecommendAnswer(BaseModel):
+    """The answer of `POST /v1/recommend`."""
+
+    recommendations: list[RecommendedMovie]
+    """Highest prediction first; movies that the user has rated are left out."""
+    based_on: RecommendBasis
 
 
 class ExampleUser(BaseModel):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +11,17 @@ from numpy.typing import NDArray
 from model.batches import OUTPUT_NAMES, run_known_session, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
-from model.features import FeatureTable, compute_features
-from model.history import ERA_NAMES, NO_CUT, NO_ERA, UNKNOWN, History
+from model.features import MOVIE_SHRINKAGE, FeatureTable, compute_features
+from model.history import ERA_NAMES, UNKNOWN
 from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
+from model.serving.prediction import (
+    Neighbour,
+    Prediction,
+    Recommendation,
+    Recommendations,
+    explain,
+)
 from model.table import HALF_STAR, Ids, RatingScale
 
 # onnxruntime's official builds send telemetry unless this is set before the import
@@ -23,7 +29,15 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-__all__ = ["KnownRating", "Neighbour", "Prediction", "Predictor", "Query"]
+__all__ = [
+    "KnownRating",
+    "Neighbour",
+    "Prediction",
+    "Predictor",
+    "Query",
+    "Recommendation",
+    "Recommendations",
+]
 
 SELF_TEST_TOLERANCE = 1e-3
 """Largest difference between the self-test's prediction and the one made at export, stars."""
@@ -33,52 +47,6 @@ SHORTLIST, MIN_SHORTLIST = 3, 100
 """How many movies are ranked by the whole network for each one that is recommended, and at least."""
 MOST_CUTS = 8
 """Different `as_of` days that are looked up together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """One of the nearest users who rated the movie."""
-
-    user_id: int
-    rating: float
-    """Stars."""
-    distance: float
-    """Sum of the three smallest gaps, DESIGN 3; 0 to 10.5."""
-    common_movies: int
-    """How many other movies both rated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """A predicted rating and what it rests on."""
-
-    predicted_rating: float
-    """Stars, within the scale."""
-    interval: tuple[float, float]
-    """Where the actual rating lies in 80 cases of 100: lower and upper bound, stars, within the scale."""
-    user_known: bool
-    """Whether any rating of the user was available (history or fold-in)."""
-    movie_known: bool
-    """Whether any rating of the movie was available."""
-    n_user_ratings: int
-    """How many ratings of the user were used."""
-    n_movie_ratings: int
-    """How many ratings of the movie were used."""
-    era: str | None
-    """'before 1970', '1970-1989', '1990 and later', or None for a movie without a year."""
-    era_mean: float
-    """The user's mean for movies of that era, stars; 2.0 when there is none."""
-    neighbours: tuple[Neighbour, ...]
-    """Up to four, nearest first."""
-
-    @property
-    def fallback(self) -> str | None:
-        """Why the prediction rests on less than it should: new_user, unknown_movie, both joined, or None."""
-        if self.user_known and self.movie_known:
-            return None
-        if self.movie_known:
-            return "new_user"
-        return "unknown_movie" if self.user_known else "new_user_and_unknown_movie"
 
 
 class Predictor:
@@ -120,7 +88,7 @@ class Predictor:
             visible = self._reader.read(part)
             table = self._compute_features(visible)
             predicted = self._run(table.matrix, visible)
-            predictions += _explain(self._bundle.history, visible, table, predicted)
+            predictions += explain(self._bundle.history, visible, table, predicted)
         return predictions
 
     def predict_ratings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
@@ -172,49 +140,54 @@ class Predictor:
         return predicted
 
     def recommend(
-        self, user_id: int, *, n: int, era: str | None = None, day: int | None = None
-    ) -> list[tuple[int, float]]:
-        """The movies that a known user would rate highest, of those that the user has not rated.
+        self,
+        user_id: int | None,
+        *,
+        ratings: tuple[KnownRating, ...] = (),
+        n: int,
+        era: str | None = None,
+        day: int | None = None,
+    ) -> Recommendations:
+        """The movies that a user would rate highest, of those that others have rated and the user has not.
 
-        The encoder, which is cheap to ask about all movies, draws up a shortlist; the whole network ranks it.
+        What is cheap to ask about all movies draws up a shortlist, which the whole network ranks: the encoder
+        by itself; where there is none, the movies' mean ratings, shrunk.
 
         Args:
-            user_id: a user of the history.
+            user_id: a user of the history; None or an unknown id is a user without history.
+            ratings: fold-in, as of a `Query`.
             n: how many movies at most.
             era: only movies of this era, one of `model.history.ERA_NAMES`; None for all.
             day: the day the predictions are for, days since 1970-01-01; None as for a `Query`.
 
         Returns:
-            Movie ids and predicted ratings in stars, highest first; of equal ones the lower id.
+            Highest first; of equal ones (the top of the scale cuts many off) the shortlist's favourite, then
+            the lower id.
 
         Raises:
-            PredictionError: if the history does not hold the user.
+            PredictionError: if a fold-in rating is off the scale or given twice.
         """
-        history = self._bundle.history
-        [user] = history.find_users(np.array([user_id])).tolist()
-        if user == UNKNOWN:
-            raise PredictionError(f"user {user_id} has no ratings here: expected a known user")
-        allowed = np.diff(history.movie_offsets) > 0
-        allowed[history.user_movies[history.user_rows(user)]] = False
+        visible = self._reader.read_unseen(user_id, ratings, day=day)
         if era is not None:
-            allowed &= history.movie_eras == ERA_NAMES.index(era)
-        movies = np.flatnonzero(allowed)
+            visible = visible.take(visible.queries.eras == ERA_NAMES.index(era))
+        n_known = len(visible.contexts.movies)
+        if not len(visible.queries):
+            return Recommendations(movies=(), n_user_ratings=n_known)
+        scores = self._score_movies(visible)[visible.queries.movies]
         n_listed = max(SHORTLIST * n, MIN_SHORTLIST)
-        if self._vectors is not None and len(movies) > n_listed:
-            samples = self._vectors.movies[movies + 1]  # (n_movies, samples, width + 1)
-            means = samples[..., 0].mean(axis=1)
-            means += np.einsum("msw,sw->m", samples[..., 1:], self._vectors.users[user]) / samples.shape[1]
-            movies = np.sort(movies[np.argpartition(-means, n_listed)[:n_listed]])
-        if not len(movies):
-            return []
-        predicted = self.predict_pairs(
-            np.full(len(movies), user_id),
-            history.movie_ids[movies],
-            cuts=np.full(len(movies), NO_CUT, dtype=np.int32),
-            days=None if day is None else np.full(len(movies), day, dtype=np.int32),
+        if len(scores) > n_listed:
+            listed = np.sort(np.argpartition(-scores, n_listed)[:n_listed])
+            visible, scores = visible.take(listed), scores[listed]
+        predicted = self._run(self._compute_features(visible).matrix, visible)
+        best = np.lexsort((-scores, -predicted[:, 0]))[:n]
+        movie_ids = self._bundle.history.movie_ids[visible.queries.movies[best]].tolist()
+        return Recommendations(
+            movies=tuple(
+                Recommendation(movie_id=movie_id, predicted_rating=rating, interval=(low, high))
+                for movie_id, (rating, low, high) in zip(movie_ids, predicted[best].tolist(), strict=True)
+            ),
+            n_user_ratings=n_known,
         )
-        best = np.argsort(-predicted, kind="stable")[:n]
-        return list(zip(history.movie_ids[movies[best]].tolist(), predicted[best].tolist(), strict=True))
 
     def self_test(self) -> Prediction:
         """Repeat the prediction that was made at export.
@@ -244,6 +217,15 @@ class Predictor:
             search=search or self._search,
             names=self._feature_names,
         )
+
+    def _score_movies(self, visible: VisibleQueries) -> NDArray[np.floating]:
+        """What the shortlist for the one user of `visible` goes by: (n_movies,) stars above some level."""
+        contexts, vectors = visible.contexts, self._vectors
+        if vectors is None:
+            return shrink_means(self._bundle.history.movie_histogram)
+        if visible.stored_users[0] != UNKNOWN:
+            return vectors.score(vectors.users[visible.stored_users[0]])
+        return vectors.score(vectors.solve(contexts.movies, contexts.codes * np.float32(HALF_STAR)))
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
         queries, users = visible.queries, visible.stored_users
@@ -281,6 +263,19 @@ def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
     yield queries[first:]
 
 
+def shrink_means(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Movies' mean ratings less the overall mean, shrunk towards zero: (n_movies,) stars.
+
+    Args:
+        histogram: (n_movies, N_CODES) how often each movie got each code.
+    """
+    counts = histogram.sum(axis=1)
+    stars = histogram @ (np.arange(histogram.shape[1]) * HALF_STAR)
+    overall = stars.sum() / max(counts.sum(), 1)
+    shrunk: NDArray[np.float64] = (stars - counts * overall) / (counts + MOVIE_SHRINKAGE)
+    return shrunk
+
+
 def open_session(path: Path) -> onnxruntime.InferenceSession:
     """Open a network: one thread, which is fastest for single rows and never spins.
 
@@ -298,39 +293,3 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     if outputs != OUTPUT_NAMES:
         raise ArtifactIncompatibleError(f"{path} gives {outputs}: expected {OUTPUT_NAMES}")
     return session
-
-
-def _explain(
-    history: History, visible: VisibleQueries, table: FeatureTable, predicted: NDArray[np.float32]
-) -> list[Prediction]:
-    queries, contexts, found = visible.queries, visible.contexts, table.neighbours
-    lengths = np.diff(contexts.offsets)
-    predictions = []
-    for row, (rating, lowest, highest) in enumerate(predicted.tolist()):
-        group, movie, era = queries.groups[row], queries.movies[row], queries.eras[row]
-        n_movie_ratings = 0
-        if movie != UNKNOWN:
-            n_movie_ratings = int(visible.views.movie_counts[contexts.views[group], movie])
-            n_movie_ratings -= int(queries.own_codes[row] > 0)
-        predictions.append(
-            Prediction(
-                predicted_rating=rating,
-                interval=(lowest, highest),
-                user_known=bool(lengths[group]),
-                movie_known=n_movie_ratings > 0,
-                n_user_ratings=int(lengths[group]),
-                n_movie_ratings=n_movie_ratings,
-                era=None if era == NO_ERA else ERA_NAMES[era],
-                era_mean=float(table.era_means[row]),
-                neighbours=tuple(
-                    Neighbour(
-                        user_id=int(history.user_ids[found.users[row, rank]]),
-                        rating=float(found.codes[row, rank] * HALF_STAR),
-                        distance=float(found.distances[row, rank]),
-                        common_movies=int(found.common_movies[row, rank]),
-                    )
-                    for rank in range(int(found.counts[row]))
-                ),
-            )
-        )
-    return predictions

@@ -21,6 +21,8 @@ from model.serving.movie_schemas import (
     MoviesAnswer,
     MovieSearch,
     RatingSelection,
+    RecommendAnswer,
+    RecommendRequest,
     UserId,
     UserRatingsAnswer,
     UsersAnswer,
@@ -96,6 +98,10 @@ def _build_predictions(live: LiveService) -> APIRouter:
     async def predict_batch(batch: BatchRequest) -> BatchAnswer:
         predictions = await _run_aside(lambda: live.service.predict_many(batch.requests))
         return BatchAnswer(predictions=predictions)
+
+    @router.post("/v1/recommend", summary="The movies with the highest predictions for a user")
+    async def recommend(request: RecommendRequest) -> RecommendAnswer:
+        return await _run_aside(lambda: live.service.recommend(request))
 
     return router
 

@@ -99,7 +99,29 @@ class RequestRating(Request):
     date: Day | None = None
 
 
-class PredictRequest(Request):
+class Asker(Request):
+    """Who asks and for which day."""
+
+    user_id: Id | None = None
+    """A user of the bundle; one that it does not know has no history."""
+    ratings: Annotated[list[RequestRating], Field(max_length=MOST_RATINGS)] | None = None
+    """The user's own ratings; they add to a known user's history. An empty list is somebody new."""
+    date: Day | None = None
+    """The day that is asked about, by default the day after the last rating; cuts nothing."""
+
+    @model_validator(mode="after")
+    def _check_each_movie_once(self) -> Self:
+        seen: set[int] = set()
+        for known in self.ratings or ():
+            if known.movie_id in seen:
+                raise ValueError(
+                    f"ratings names movie_id {known.movie_id} twice; each movie may be rated once"
+                )
+            seen.add(known.movie_id)
+        return self
+
+
+class PredictRequest(Asker):
     """The body of `POST /v1/predict`."""
 
     model_config = ConfigDict(
@@ -112,30 +134,17 @@ class PredictRequest(Request):
     )
 
     movie_id: Id
-    user_id: Id | None = None
-    """A user of the bundle; one that it does not know has no history."""
-    ratings: Annotated[list[RequestRating], Field(max_length=MOST_RATINGS)] | None = None
-    """The user's own ratings; they add to a known user's history. An empty list is somebody new."""
-    date: Day | None = None
-    """The day the prediction is for, by default `as_of` or the day after the last rating; cuts nothing."""
     as_of: Day | None = None
-    """Only ratings strictly before this day count."""
+    """Only ratings strictly before this day count; `date` is this day unless given."""
     explain: Annotated[bool, Field(strict=True)] = False
     """Whether to name the neighbours and the era mean."""
 
     @model_validator(mode="after")
-    def _check_who_and_once(self) -> Self:
+    def _check_who(self) -> Self:
         if self.user_id is None and self.ratings is None:
             raise ValueError(
                 "user_id or ratings is required (or both); an empty list of ratings is a new user"
             )
-        seen: set[int] = set()
-        for known in self.ratings or ():
-            if known.movie_id in seen:
-                raise ValueError(
-                    f"ratings names movie_id {known.movie_id} twice; each movie may be rated once"
-                )
-            seen.add(known.movie_id)
         return self
 
 

@@ -14,13 +14,18 @@ from model.serving.movie_schemas import (
     MoviesAnswer,
     MovieSearch,
     RatingSelection,
+    RecommendAnswer,
+    RecommendBasis,
+    RecommendedMovie,
+    RecommendRequest,
     UserRatingsAnswer,
     UsersAnswer,
     UserSelection,
 )
-from model.serving.predictor import KnownRating, Prediction, Predictor, Query
+from model.serving.predictor import KnownRating, Prediction, Predictor, Query, Recommendations
 from model.serving.refusals import OffScaleError, UsersHiddenError
 from model.serving.schemas import (
+    Asker,
     Basis,
     ExplainedNeighbour,
     Explanation,
@@ -45,6 +50,17 @@ class Predicts(Protocol):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """Predict each query."""
+
+    def recommend(
+        self,
+        user_id: int | None,
+        *,
+        ratings: tuple[KnownRating, ...] = (),
+        n: int,
+        era: str | None = None,
+        day: int | None = None,
+    ) -> Recommendations:
+        """Find the movies with the highest predictions."""
 
     def self_test(self) -> Prediction:
         """Make one prediction that proves the bundle works."""
@@ -136,6 +152,36 @@ class Service:
             for prediction, request in zip(predictions, requests, strict=True)
         ]
 
+    def recommend(self, request: RecommendRequest) -> RecommendAnswer:
+        """Recommend movies; `OffScaleError` as for a prediction."""
+        found = self._predictor.recommend(
+            request.user_id,
+            ratings=self._read_ratings(request),
+            n=request.n,
+            era=request.era,
+            day=request.date,
+        )
+        movies = self._catalogue.describe([
+            self._catalogue.find_movie(each.movie_id) for each in found.movies
+        ])
+        return RecommendAnswer(
+            recommendations=[
+                RecommendedMovie(
+                    movie_id=movie.movie_id,
+                    title=movie.title,
+                    release_year=movie.release_year,
+                    predicted_rating=each.predicted_rating,
+                    interval=Interval(low=each.interval[0], high=each.interval[1]),
+                )
+                for movie, each in zip(movies, found.movies, strict=True)
+            ],
+            based_on=RecommendBasis(
+                user_known=found.n_user_ratings > 0,
+                n_user_ratings=found.n_user_ratings,
+                fallback=found.fallback,
+            ),
+        )
+
     def search_movies(self, search: MovieSearch) -> MoviesAnswer:
         """Find movies by title."""
         return MoviesAnswer(movies=self._catalogue.search(search.query, limit=search.limit))
@@ -160,8 +206,17 @@ class Service:
             raise UsersHiddenError
 
     def _build_query(self, request: PredictRequest, *, where: str = "") -> Query:
+        return Query(
+            movie_id=request.movie_id,
+            user_id=request.user_id,
+            ratings=self._read_ratings(request, where=where),
+            day=request.date,
+            as_of=request.as_of,
+        )
+
+    def _read_ratings(self, asker: Asker, *, where: str = "") -> tuple[KnownRating, ...]:
         scale = self._predictor.scale
-        ratings = request.ratings or []
+        ratings = asker.ratings or []
         for position, known in enumerate(ratings):
             if not _is_on(scale, known.rating):
                 raise OffScaleError(
@@ -169,14 +224,8 @@ class Service:
                     what=f"{known.rating:g} is not on this model's scale: "
                     f"expected {scale.low:g} to {scale.high:g} in steps of {scale.step:g}",
                 )
-        return Query(
-            movie_id=request.movie_id,
-            user_id=request.user_id,
-            ratings=tuple(
-                KnownRating(movie_id=known.movie_id, rating=known.rating, day=known.date) for known in ratings
-            ),
-            day=request.date,
-            as_of=request.as_of,
+        return tuple(
+            KnownRating(movie_id=known.movie_id, rating=known.rating, day=known.date) for known in ratings
         )
 
     def _build_answer(self, prediction: Prediction, *, explain: bool) -> PredictAnswer:

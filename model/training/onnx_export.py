@@ -18,10 +18,8 @@ from model.batches import INPUT_NAMES, KNOWN_INPUT_NAMES, OUTPUT_NAMES, run_know
 from model.bundle import (
     HISTORY,
     KNOWN_USERS_NETWORK,
-    MOVIE_TABLE,
     NETWORK,
     TITLES,
-    USER_VECTORS,
     write_bundle,
 )
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
@@ -36,6 +34,7 @@ from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import encode_users, predict_queries
 from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
 from model.training.run import METRICS, is_run
+from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
@@ -194,7 +193,7 @@ def _write_onnx(
 
 
 def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
-    """Write what the encoder knows as NumPy files, the arrays of `model.bundle.StoredVectors`.
+    """Write what the encoder knows as NumPy files, the arrays of `model.vectors.StoredVectors`.
 
     Args:
         folder: where to.
@@ -203,7 +202,14 @@ def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
     """
     # by movie, so that a movie's samples are one stretch of memory
     np.save(folder / MOVIE_TABLE, encoder.table.transpose(0, 1).contiguous().numpy(), allow_pickle=False)
-    shape = (history.n_users, encoder.table.shape[0], encoder.table.shape[2] - 1)
+    n_samples, _, row = encoder.table.shape
+    prior = np.empty(n_samples, dtype=prior_type(row - 1))
+    prior["precision"] = encoder.precisions[:, 0].numpy()
+    prior["information"] = encoder.information[:, 0, :, 0].numpy()
+    prior["noise"] = encoder.noise[:, 0, 0, 0].numpy()
+    prior["overall_mean"] = encoder.overall_mean.numpy()
+    np.save(folder / USER_PRIOR, prior, allow_pickle=False)
+    shape = (history.n_users, n_samples, row - 1)
     vectors = np.lib.format.open_memmap(folder / USER_VECTORS, mode="w+", dtype=np.float32, shape=shape)
     encode_users(encoder, history, vectors)
     vectors.flush()

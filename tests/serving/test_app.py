@@ -343,5 +343,5 @@ def find_examples(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def test_openapi_examples_work_when_sent_as_they_are(client: AsgiClient) -> None:
     """Every example in the OpenAPI document gets a 200, and both prediction routes have one."""
     examples = list(find_examples(client.get("/openapi.json").json()))
-    assert {path for path, _ in examples} == {"/", "/v1/predict", "/v1/predict/batch"}
+    assert {path for path, _ in examples} == {"/", "/v1/predict", "/v1/predict/batch", "/v1/recommend"}
     assert [client.post(path, example).status_code for path, example in examples] == [200] * len(examples)

@@ -1,0 +1,85 @@
+"""What the network's encoder knows, stored so that it need not be run for known users or whole catalogues.
+
+The encoder's mathematics is in `model.training.network`: a user's vector is the closed-form posterior mean
+over the user's ratings, one for each posterior sample.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.history import MovieIndexes
+
+USER_VECTORS: Final = "user_vectors.npy"
+MOVIE_TABLE: Final = "movie_table.npy"
+USER_PRIOR: Final = "user_prior.npy"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredVectors:
+    """Vectors of users and movies, and what is needed to solve for those of others."""
+
+    users: NDArray[np.float32]
+    """(n_users, n_samples, width) each user's vectors given the whole history."""
+    movies: NDArray[np.float32]
+    """(n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie."""
+    prior: NDArray[Any]
+    """(n_samples,) records, `prior_type`."""
+
+    def solve(self, movies: MovieIndexes, stars: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Solve for the vectors of a user with these ratings: (n_samples, width).
+
+        Args:
+            movies: (n,) indexes of the catalogue.
+            stars: (n,) what the user gave them.
+        """
+        rows = self.movies[movies + 1].transpose(1, 0, 2)  # (n_samples, n, width + 1)
+        regressors = rows[..., 1:]
+        residuals = stars - self.prior["overall_mean"][:, None].astype(np.float32) - rows[..., 0]
+        transposed = regressors.transpose(0, 2, 1)
+        noise = self.prior["noise"][:, None, None]
+        matrix = self.prior["precision"] + noise * (transposed @ regressors).astype(np.float64)
+        right = noise * (transposed @ residuals[..., None]).astype(np.float64)
+        right += self.prior["information"][..., None]
+        return np.linalg.solve(matrix, right)[..., 0].astype(np.float32)
+
+    def score(self, people: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predict one user's rating of every movie with the encoder alone, less the overall mean.
+
+        Args:
+            people: (n_samples, width) the user's vectors.
+
+        Returns:
+            (n_movies,) stars above the overall mean, not clipped.
+        """
+        n_samples = len(people)
+        weights = np.concatenate([np.ones((n_samples, 1), dtype=np.float32), people], axis=1).ravel()
+        scores: NDArray[np.float32] = self.movies.reshape(len(self.movies), -1)[1:] @ weights
+        return scores / np.float32(n_samples)
+
+
+def prior_type(width: int) -> np.dtype[np.void]:
+    """One posterior sample's prior of the users' vectors, as stored.
+
+    Args:
+        width: of a user's vector.
+    """
+    return np.dtype([
+        ("precision", np.float64, (width, width)),
+        ("information", np.float64, (width,)),
+        ("noise", np.float64),
+        ("overall_mean", np.float64),
+    ])
+
+
+def read_vectors(folder: Path) -> StoredVectors:
+    """Map the vectors in a folder; nothing is read until it is used."""
+    # plain arrays over the mappings: np.memmap's own methods are slower
+    users, movies, prior = (
+        np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
+        for name in (USER_VECTORS, MOVIE_TABLE, USER_PRIOR)
+    )
+    return StoredVectors(users=users, movies=movies, prior=prior)
