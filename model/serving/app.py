@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
-from model.errors import PredictionError
+from model.errors import RatingModelError
 from model.serving import access, problems
 from model.serving.compression import COMPRESSION_LEVEL, SMALLEST_COMPRESSED, GunzipMiddleware
 from model.serving.docs_page import add_docs_page
@@ -43,7 +43,7 @@ def build_app(
         redoc_url=None,
         responses=access.REFUSALS if settings.key_hashes else None,
     )
-    for kind in (RequestValidationError, HTTPException, PredictionError):
+    for kind in (RequestValidationError, HTTPException, RatingModelError):
         app.add_exception_handler(kind, _answer_error)
     # the last one added is the first to see a request
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED, compresslevel=COMPRESSION_LEVEL)

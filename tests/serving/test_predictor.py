@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from builders import Found, Rated
 from reference import answer
 
-from model.bundle import NETWORK, Bundle, load_bundle
+from model.bundle import MANIFEST, NETWORK, Bundle, load_bundle
 from model.dates import parse_day
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import FeatureTable
@@ -528,6 +529,7 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
         encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=scale.low, high=scale.high
     )
     write_network(tmp_path / NETWORK, network.eval(), n_features=5)
+    shutil.copy(bundle.path / MANIFEST, tmp_path)
     manifest = {**bundle.manifest, "feature_names": list(SEED_FEATURES)}
     predictor = Predictor(dataclasses.replace(bundle, path=tmp_path, manifest=manifest, vectors=None))
     rows = list_rows(bundle.history)
