@@ -10,7 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 
 from model.errors import RatingModelError
-from model.serving import access, problems
+from model.serving import access, page, problems
 from model.serving.compression import COMPRESSION_LEVEL, SMALLEST_COMPRESSED, GunzipMiddleware
 from model.serving.docs_page import add_docs_page
 from model.serving.live import LiveService
@@ -60,6 +60,7 @@ def build_app(
         )
     app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
+    app.include_router(page.build_router())
     app.include_router(build_router(live))
     if settings.docs:
         add_docs_page(app)

@@ -1,0 +1,131 @@
+/* The right-hand side: predictions for whoever is chosen, highest first. */
+
+const MOST_RANKED = 15;
+const KINDS = [
+  { name: "known", label: "Well known" },
+  { name: "best", label: "Best of all" },
+];
+
+class Ranking {
+  constructor({ scale, store, catalogue }) {
+    Object.assign(this, { store, catalogue });
+    this.kind = "known";
+    this.era = "";
+    this.shown = null; // a movie that somebody asked to see, whatever its rank
+    this.who = null;
+    this.list = new RowList(byId("ranked"), {
+      scale,
+      why: () => ({ who: this.who, onShow: (movie) => this.pin(movie) }),
+    });
+    choices(byId("kinds"), "kind", KINDS, (kind) => this.choose({ kind }));
+    choices(byId("eras"), "era", [{ name: "", label: "All years" }, ...ERAS], (era) => this.choose({ era }));
+  }
+
+  /** Rank for somebody else from now on. */
+  setWho(who) {
+    this.who = who;
+    this.shown = null;
+    this.list.clear();
+    byId("kinds").hidden = !who.isVisitor;
+    byId("ranking-heading").textContent = `What ${who.name} would give${who.isVisitor ? "" : " next"}`;
+    return this.refresh();
+  }
+
+  choose(choice) {
+    Object.assign(this, choice, { shown: null });
+    this.refresh();
+  }
+
+  /** Show a movie among the others, and why. */
+  async pin(movie) {
+    this.shown = movie;
+    await this.refresh();
+    const row = this.list.rows.get(movie.movie_id);
+    if (!row) return;
+    if (!row.isOpen) row.open();
+    row.button.focus();
+    row.element.scrollIntoView({ block: "nearest" });
+  }
+
+  async refresh() {
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    byId("ranked").setAttribute("aria-busy", "true");
+    if (!this.list.rows.size) byId("ranked").replaceChildren(...skeletons(6));
+    try {
+      const items = await this.load(request.signal);
+      if (request.signal.aborted) return;
+      showFailure(byId("ranking-message"), null);
+      this.show(items);
+    } catch (failure) {
+      if (failure.name === "AbortError") return;
+      if (!this.list.rows.size) byId("ranked").replaceChildren();
+      showFailure(byId("ranking-message"), failure, () => this.refresh());
+    }
+    byId("ranked").removeAttribute("aria-busy");
+  }
+
+  show(items) {
+    items.sort((a, b) => b.prediction.predicted_rating - a.prediction.predicted_rating);
+    this.list.show(items.map((item, place) => ({ ...item, rank: place + 1 })));
+    this.list.refreshOpen();
+    byId("ranking-hint").textContent = this.explain(items);
+    if (!items.length) return;
+    const [{ movie, prediction }] = items;
+    const first = `${nameMovie(movie)}, ${oneDecimal(prediction.predicted_rating)} stars`;
+    announce(`Predictions updated. First: ${first}`);
+    byId("peek").textContent = `First now: ${first}`;
+    byId("peek").hidden = !this.who.isVisitor || !this.store.ratings.size;
+  }
+
+  explain(items) {
+    if (!items.length) {
+      return this.era ? "There is no such movie left. Try other years." : "There is no movie left to predict.";
+    }
+    if (this.who.isVisitor && !this.store.ratings.size) {
+      return "You have not rated anything yet: this is what somebody new would give. Watch it change.";
+    }
+    return "Highest first. The band is where 8 of 10 ratings fall. Open one to see why.";
+  }
+
+  async load(signal) {
+    const isRanked = this.kind === "known" && this.who.isVisitor;
+    const items = isRanked ? await this.predictKnown(signal) : await this.recommend(signal);
+    if (this.shown && !items.some(({ movie }) => movie.movie_id === this.shown.movie_id)) {
+      items.push(...await this.predict([this.shown], signal));
+    }
+    return items;
+  }
+
+  async predictKnown(signal) {
+    const movies = (await this.catalogue.wellKnown()).filter((movie) => this.store.ratingOf(movie) === null
+      && (!this.era || eraOf(movie)?.name === this.era));
+    return this.predict(movies.slice(0, MOST_RANKED), signal);
+  }
+
+  async predict(movies, signal) {
+    if (!movies.length) return [];
+    const requests = movies.map((movie) => ({ ...this.who.body(), movie_id: movie.movie_id }));
+    const { predictions } = await ask("v1/predict/batch", { body: { requests }, signal });
+    return movies.map((movie, place) => ({ movie, prediction: predictions[place] }));
+  }
+
+  async recommend(signal) {
+    const body = { ...this.who.body(), n: MOST_RANKED };
+    if (this.era) body.era = this.era;
+    const { recommendations } = await ask("v1/recommend", { body, signal });
+    return recommendations.map((recommended) => ({ movie: recommended, prediction: recommended }));
+  }
+}
+
+/** Radio buttons that look like a row of switches; the first is chosen. */
+function choices(fieldset, name, options, onChoose) {
+  fieldset.append(...options.map((option, place) => make("label", {},
+    make("input", { type: "radio", name, value: option.name, checked: place === 0, change: () => onChoose(option.name) }),
+    make("span", {}, option.label))));
+}
+
+/** Grey rows while there is nothing to show yet. */
+function skeletons(number) {
+  return Array.from({ length: number }, () => make("li", { class: "skeleton", "aria-hidden": true }));
+}

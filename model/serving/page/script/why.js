@@ -1,0 +1,98 @@
+/* Why a prediction is what it is: the four people and the era in words and in two pictures, and what is similar. */
+
+const ERAS = [ // the boundaries of DESIGN section 3, under the names that the service gives them
+  { name: "before 1970", label: "Before 1970", from: -Infinity, to: 1969 },
+  { name: "1970-1989", label: "1970–1989", from: 1970, to: 1989 },
+  { name: "1990 and later", label: "1990 and later", from: 1990, to: Infinity },
+];
+const MOST_SIMILAR = 6;
+
+const eraOf = (movie) => ERAS.find((era) => movie.release_year >= era.from && movie.release_year <= era.to) ?? null;
+
+class Why {
+  /**
+   * Args: the movie; `who` is asking; `asOf` a day or null; the scale; `onShow` is called with a similar movie that
+   * somebody wants to see, and is null where there is nowhere to show it.
+   */
+  constructor({ movie, who, asOf, scale, onShow }) {
+    Object.assign(this, { movie, who, asOf, scale, onShow });
+    this.message = make("div");
+    this.story = make("p", { class: "story" });
+    this.pictures = make("div", { class: "pictures" });
+    this.people = make("ol", { class: "unseen" });
+    this.basis = make("p", { class: "hint" });
+    this.similar = make("div", { class: "similar" });
+    this.element = make("div", { class: "why" }, this.story, this.message, this.pictures, this.people, this.basis,
+      this.similar);
+  }
+
+  /** Load everything; again whenever the ratings behind it have changed. */
+  async refresh() {
+    this.request?.abort();
+    this.request = new AbortController();
+    const { signal } = this.request;
+    this.element.setAttribute("aria-busy", "true");
+    const day = this.asOf ? { as_of: this.asOf, date: this.asOf } : {};
+    try {
+      const body = { ...this.who.body(), movie_id: this.movie.movie_id, explain: true, ...day };
+      this.show(await ask("v1/predict", { body, signal }));
+      showFailure(this.message, null);
+      if (this.onShow && !this.similar.hasChildNodes()) await this.loadSimilar(signal);
+    } catch (failure) {
+      if (failure.name === "AbortError") return;
+      showFailure(this.message, failure, () => this.refresh());
+    }
+    this.element.removeAttribute("aria-busy");
+  }
+
+  show(prediction) {
+    const { neighbours, era_mean: eraMean, era } = prediction.explanation;
+    const { n_user_ratings: ofUser, n_movie_ratings: ofMovie } = prediction.based_on;
+    const knowsEra = era !== null && this.who.hasRatedEra(era, this.movie);
+    const eraName = ERAS.find(({ name }) => name === era)?.label.toLowerCase();
+
+    this.story.replaceChildren(...this.tell(neighbours, ofUser), " ",
+      knowsEra ? `${capital(this.who.possessive)} own average for movies from ${eraName} is ${oneDecimal(eraMean)}.` : "");
+    this.pictures.replaceChildren();
+    if (neighbours.length && ofUser) {
+      this.pictures.append(captioned(drawNeighbourhood(neighbours, this.who),
+        "The nearer, the more alike. On the outer ring: nothing in common."));
+    }
+    const axis = drawAxis({
+      neighbours, prediction, eraMean: knowsEra ? eraMean : null, eraLabel: `${this.who.possessive} average, ${eraName}`,
+    }, this.scale);
+    this.pictures.append(captioned(axis, "Each star is one of them. In the band: 8 of 10 ratings."));
+    this.people.replaceChildren(...neighbours.map((neighbour) => make("li", {}, describeNeighbour(neighbour))));
+    this.basis.textContent = `Rests on ${count(ofUser, "rating")} of ${this.who.own} and `
+      + `${count(ofMovie, "rating")} of this movie. In 8 of 10 cases the stars fall between `
+      + `${oneDecimal(prediction.interval.low)} and ${oneDecimal(prediction.interval.high)}.`;
+  }
+
+  /** The first sentence: who is near, or why nobody is. */
+  tell(neighbours, ofUser) {
+    if (!neighbours.length) return ["Nobody in the data has rated this movie, so the prediction rests on what is usual."];
+    const given = make("strong", {}, enumerate(neighbours.map(({ rating }) => String(rating))));
+    if (!ofUser) {
+      return [`Nobody is close to ${this.who.objective} yet: without ratings all are equally far away. Four of those who saw it gave `,
+        given, "."].map((part) => (typeof part === "string" && neighbours.length < 4
+        ? part.replace("Four of those who saw it", "Those who saw it") : part));
+    }
+    const them = neighbours.length === 1 ? "The one person who has rated this movie"
+      : neighbours.length < 4 ? `The only ${neighbours.length} people who have rated this movie`
+        : `The four people closest to ${this.who.objective} who have seen it`;
+    return [`${them} gave `, given, neighbours.length === 1 && neighbours[0].rating === 1 ? " star." : " stars."];
+  }
+
+  async loadSimilar(signal) {
+    const { movies } = await ask(`v1/movies/${this.movie.movie_id}/similar`, { query: { n: MOST_SIMILAR }, signal });
+    if (!movies.length) return;
+    this.similar.replaceChildren(
+      make("h4", {}, "Similar movies"),
+      make("ul", {}, ...movies.map((movie) => make("li", {},
+        make("button", { type: "button", class: "chip", click: () => this.onShow(movie) }, titled(movie))))));
+  }
+}
+
+const captioned = (picture, caption) => make("figure", {}, picture, make("figcaption", {}, caption));
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
