@@ -1,8 +1,8 @@
 """The demo page at `GET /`: one response that holds its style and its script, put together at import.
 
-`page.html` has one empty `<style>` and one empty `<script>`; `page.css` and `script/*.js` go into them. There is
-no build step: the scripts are one module in the order of `_SCRIPTS`, and share its scope. The page loads nothing
-else, talks to its own origin only, and says so in its Content-Security-Policy.
+In page_source, page.html has one empty `<style>` and one empty `<script>`; page.css and script/*.js go into
+them. There is no build step: the scripts are one module in the order of `_SCRIPTS`, and share its scope. The
+page loads nothing else, talks to its own origin only, and says so in its Content-Security-Policy.
 """
 
 import base64
@@ -14,7 +14,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 _SCRIPTS: Final = (
-    "dom", "store", "api", "stars", "search", "pictures", "why", "rows", "ranking", "rating", "viewer", "main",
+    "dom", "store", "api", "stars", "search", "pictures", "why", "rows", "ranking", "rating", "viewer",
+    "main",
 )  # fmt: skip
 """What a file uses while it is read comes before it."""
 
@@ -38,7 +39,7 @@ def assemble_page() -> Page:
     Raises:
         ValueError: if page.html has not exactly one empty style and one empty script.
     """
-    folder = resources.files(__name__)
+    folder = resources.files("model.serving") / "page_source"
     html = folder.joinpath("page.html").read_text(encoding="utf-8")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
     script = "\n".join(
@@ -54,8 +55,6 @@ def assemble_page() -> Page:
             "cache-control": "no-cache",
             "content-security-policy": _build_policy(style=style, script=script),
             "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
-            "referrer-policy": "no-referrer",
-            "x-content-type-options": "nosniff",
         },
     )
 
@@ -92,7 +91,8 @@ def build_router() -> APIRouter:
     """Build the route of the page."""
     router = APIRouter()
 
-    @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    @router.get("/", include_in_schema=False)
+    @router.head("/", include_in_schema=False)
     async def read_page(request: Request) -> Response:
         if request.headers.get("if-none-match") == PAGE.headers["etag"]:
             return Response(status_code=304, headers=PAGE.headers)
