@@ -140,11 +140,17 @@ class Visit:
         return kept
 
 
+def read_body(response: Response) -> dict[str, Any]:
+    """The JSON of the request that a response answers; none counts as empty."""
+    body: dict[str, Any] | None = response.request.post_data_json
+    return body or {}
+
+
 def ranks_with(response: Response, *, n_ratings: int) -> bool:
     """Whether a response ranks movies for somebody who has given that many ratings."""
     if not response.url.endswith(("/v1/predict/batch", "/v1/recommend")):
         return False
-    body = response.request.post_data_json
+    body = read_body(response)
     asked = body.get("requests", [body])[0]
     rated = [rating["movie_id"] for rating in asked.get("ratings", [])]
     return len(rated) == n_ratings and asked.get("movie_id") not in rated

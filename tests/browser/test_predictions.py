@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from browser_visit import Server, Visit, ranks_with
+from browser_visit import Server, Visit, ranks_with, read_body
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -141,9 +141,9 @@ def test_why_tells_the_four_people_and_the_era_when_a_movie_is_opened(visit: Vis
     why = page.locator(".why:not([aria-busy])")
     given = [f"{neighbour['rating']:g}" for neighbour in neighbours]
     expect(why.locator(".story")).to_contain_text(f"gave {', '.join(given[:-1])} and {given[-1]} stars.")
-    assert why.locator(".person text").all_inner_texts() == [f"{stars}★" for stars in given]
+    assert why.locator(".person text").all_text_contents() == [f"{stars}★" for stars in given]
     expect(why.locator(".picture .star")).to_have_count(4)
-    for neighbour, line in zip(neighbours, why.locator("ol li").all_inner_texts(), strict=True):
+    for neighbour, line in zip(neighbours, why.locator("ol li").all_text_contents(), strict=True):
         assert f"distance {neighbour['distance']:.1f} over {neighbour['common_movies']} movie" in line
     expect(why.locator("text.label.predicted")).to_have_text(f"predicted {answer['predicted_rating']:.1f}")
 
@@ -166,7 +166,7 @@ def test_why_follows_the_ratings_when_they_change(visit: Visit) -> None:
     with page.expect_response("**/v1/predict"):
         visit.rate(5, 1)
     expect(page.locator(".why .story")).to_contain_text("The four people closest to you")
-    expect(page.locator(".why .hint")).to_contain_text("Rests on 2 ratings of yours")
+    expect(page.locator(".why .basis")).to_contain_text("Rests on 2 ratings of yours")
 
 
 def test_recommendations_are_of_the_era_when_one_is_chosen(visit: Visit) -> None:
@@ -177,7 +177,7 @@ def test_recommendations_are_of_the_era_when_one_is_chosen(visit: Visit) -> None
     with page.expect_response("**/v1/recommend") as answered:
         page.get_by_label("1970–1989").check(force=True)
     visit.settle()
-    assert answered.value.request.post_data_json["era"] == "1970-1989"
+    assert read_body(answered.value)["era"] == "1970-1989"
     expected = visit.server.post(
         "v1/recommend", {"ratings": visit.read_ratings(), "n": 15, "era": "1970-1989"}
     )["recommendations"]

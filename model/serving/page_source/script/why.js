@@ -20,7 +20,7 @@ class Why {
     this.story = make("p", { class: "story" });
     this.pictures = make("div", { class: "pictures" });
     this.people = make("ol", { class: "unseen" });
-    this.basis = make("p", { class: "hint" });
+    this.basis = make("p", { class: "hint basis" });
     this.similar = make("div", { class: "similar" });
     this.element = make("div", { class: "why" }, this.story, this.message, this.pictures, this.people, this.basis,
       this.similar);
