@@ -66,12 +66,21 @@ function describeNeighbour({ rating, distance, common_movies: common }) {
   return `gave ${inStars(rating)}; distance ${oneDecimal(distance)} over ${count(common, "movie")} in common`;
 }
 
+/** How many people gave each rating that somebody gave. */
+function countRatings(neighbours) {
+  const counts = new Map();
+  for (const { rating } of neighbours) counts.set(rating, (counts.get(rating) ?? 0) + 1);
+  return counts.values();
+}
+
 /** One axis of stars: what the people gave above it; prediction, interval and the era's mean on it. */
 function drawAxis({ neighbours, prediction, eraMean, eraLabel }, scale) {
   const [width, left, right, line] = [300, 20, 280, 100];
+  const tallest = Math.max(1, ...countRatings(neighbours));
+  const [top, bottom] = [line - 18 - 22 * tallest, eraMean === null ? 158 : 186];
   const place = (stars) => left + scale.share(stars) * (right - left);
   const { predicted_rating: predicted, interval } = prediction;
-  const picture = draw("svg", { viewBox: `0 0 ${width} ${eraMean === null ? 158 : 186}`, class: "picture", role: "img",
+  const picture = draw("svg", { viewBox: `0 ${top} ${width} ${bottom - top}`, class: "picture", role: "img",
     "aria-label": `Predicted ${oneDecimal(predicted)} stars, likely between ${oneDecimal(interval.low)} and ${oneDecimal(interval.high)}` });
   picture.append(
     draw("rect", { x: place(interval.low), y: line - 9, width: Math.max(2, place(interval.high) - place(interval.low)),
@@ -79,7 +88,7 @@ function drawAxis({ neighbours, prediction, eraMean, eraLabel }, scale) {
     draw("line", { x1: left, x2: right, y1: line, y2: line, class: "axis" }));
 
   const pointers = [{ stars: predicted, y: 150, name: "predicted", text: `predicted ${oneDecimal(predicted)}` }];
-  if (eraMean !== null) pointers.push({ stars: eraMean, y: 178, name: "era", text: `${eraLabel} ${oneDecimal(eraMean)}` });
+  if (eraMean !== null) pointers.push({ stars: eraMean, y: 178, name: "era", text: `${eraLabel}: ${oneDecimal(eraMean)}` });
   for (const { stars, y, name } of pointers) {
     picture.append(draw("line", { x1: place(stars), x2: place(stars), y1: line, y2: y - 13, class: `pointer ${name}` }));
   }
