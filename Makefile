@@ -34,7 +34,7 @@ $(BUNDLE)/manifest.json: | setup
 	$(BIN)/python export.py
 
 serve: setup $(BUNDLE)/manifest.json  ## the demo's bundle under uvicorn on 127.0.0.1:8000
-	$(BIN)/uvicorn handler:app --host 127.0.0.1 --port 8000 --no-server-header
+	MODEL_SHOW_USERS=on $(BIN)/uvicorn handler:app --host 127.0.0.1 --port 8000 --no-server-header
 
 test: setup  ## the whole test suite
 	$(BIN)/pytest --cov --cov-report=term

@@ -7,7 +7,9 @@ The environment is read here and nowhere else, once; model/serving/settings.py s
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,9 +23,13 @@ from model.serving.app import build_app
 from model.serving.events import LambdaEntry, answer_file
 from model.serving.live import LiveService
 from model.serving.logs import configure_logging
+from model.serving.reload import BundleWatcher, Signature, load_settled
 from model.serving.service import Service
 from model.serving.settings import Settings, read_settings
-from model.serving.telemetry import build_telemetry
+from model.serving.telemetry import Telemetry, build_telemetry
+
+WORKER_FAILED = 3
+"""Exit status of a worker, one of several, that makes uvicorn give up; after others it starts it again."""
 
 
 def stop(reason: str) -> NoReturn:
@@ -35,7 +41,7 @@ def stop(reason: str) -> NoReturn:
         reason: what is wrong and what would be accepted.
     """
     sys.stderr.write(f"handler: error: {reason}\n")
-    raise SystemExit(USER_ERROR)
+    raise SystemExit(WORKER_FAILED if parent_process() else USER_ERROR)
 
 
 def load_settings() -> Settings:
@@ -53,18 +59,34 @@ def load_settings() -> Settings:
     return settings
 
 
-def load_service(path: Path) -> Service:
+def load_service(path: Path, *, settings: Settings, telemetry: Telemetry) -> Service:
     """Load and verify a bundle, and let it make its self-test prediction.
 
     Args:
         path: the bundle's folder.
+        settings: what the service shows to whom.
+        telemetry: counts its predictions.
+    """
+    return Service.from_bundle(
+        load_bundle(path), show_user_ids=settings.show_users, observe=telemetry.record_predictions
+    )
+
+
+def load_first(path: Path, load: Callable[[Path], Service]) -> tuple[Service, Signature | None]:
+    """Load the bundle to begin with.
+
+    Args:
+        path: the bundle's folder.
+        load: loads it.
+
+    Returns:
+        The service and the signature of its files.
 
     Raises:
         SystemExit: if it cannot be served, after one line on standard error that says why.
     """
     try:
-        bundle = load_bundle(path)
-        return Service.from_bundle(bundle)
+        return load_settled(path, load)
     except (RatingModelError, OSError) as error:
         stop(
             f"{error} (MODEL_BUNDLE is {path}; "
@@ -74,9 +96,13 @@ def load_service(path: Path) -> Service:
 
 _settings = load_settings()
 _telemetry = build_telemetry(_settings)
-live = LiveService(load_service(_settings.bundle))
-app = build_app(live, _settings, _telemetry)
-_entry = LambdaEntry(app, live, base_path=_settings.base_path)
+_load = partial(load_service, settings=_settings, telemetry=_telemetry)
+_service, _signature = load_first(_settings.bundle, _load)
+live = LiveService(_service)
+_watcher = BundleWatcher(live, _settings.bundle, _load, seen=_signature, seconds=_settings.reload_seconds)
+app = build_app(live, _settings, _telemetry, _watcher.watch if _settings.reload_seconds else None)
+_entry = LambdaEntry(app, live, _telemetry, base_path=_settings.base_path)
+del _service  # the live service holds it, until another takes its place
 
 
 def handler(event: object, context: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
+from starlette.types import Lifespan
 
 from model.errors import RatingModelError
 from model.serving import access, page, problems
@@ -23,7 +24,10 @@ _DEFAULTS = Settings()
 
 
 def build_app(
-    live: LiveService, settings: Settings = _DEFAULTS, telemetry: Telemetry | None = None
+    live: LiveService,
+    settings: Settings = _DEFAULTS,
+    telemetry: Telemetry | None = None,
+    lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """Build the ASGI application around a service that is ready.
 
@@ -31,6 +35,7 @@ def build_app(
         live: holds the service that answers.
         settings: who may come in, and what is shown to whom.
         telemetry: logs and counts requests; None: logs only.
+        lifespan: what goes on for as long as a server runs the application; Lambda runs none.
     """
     telemetry = telemetry or Telemetry()
     app = FastAPI(
@@ -42,6 +47,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         responses=access.REFUSALS if settings.key_hashes else None,
+        lifespan=lifespan,
     )
     for kind in (RequestValidationError, HTTPException, RatingModelError):
         app.add_exception_handler(kind, _answer_error)

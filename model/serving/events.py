@@ -11,8 +11,10 @@ import json
 import logging
 import math
 import sys
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,7 @@ from model.serving.gateways import UnreadableEventError
 from model.serving.live import LiveService
 from model.serving.middleware import choose_request_id
 from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
+from model.serving.telemetry import Answered, Telemetry
 
 WARM_UP_SOURCES: Final = frozenset({"aws.events", "aws.scheduler", "serverless-plugin-warmup"})
 """The `source` of events that only keep an instance warm."""
@@ -37,19 +40,31 @@ _TEXT_TYPES: Final = ["text/", "application/json", problems.MEDIA_TYPE]
 _logger = logging.getLogger(__name__)
 
 
+class InvocationFailedError(Exception):
+    """A direct invocation met an error that nobody foresaw.
+
+    Lambda sends an error's text and stack to whoever invoked the function; this one tells no more than the id
+    under which the log has the rest.
+    """
+
+
 class LambdaEntry:
     """Answers Lambda events, one at a time, as Lambda sends them.
 
     Args:
         app: the ASGI application that answers HTTP events.
         live: holds the service that answers direct invocations.
+        telemetry: logs and counts what does not reach the application; None: logs only.
         base_path: the prefix that a custom domain's mapping or a load balancer's rule puts before every path,
             such as "/recommender"; none by default. A stage is recognised without it.
     """
 
-    def __init__(self, app: ASGIApp, live: LiveService, *, base_path: str = "") -> None:
+    def __init__(
+        self, app: ASGIApp, live: LiveService, telemetry: Telemetry | None = None, *, base_path: str = ""
+    ) -> None:
         self._app = app
         self._live = live
+        self._telemetry = telemetry or Telemetry()
         self._base_path = base_path
         self._loop: asyncio.AbstractEventLoop | None = None
         self._mangum: Mangum | None = None
@@ -65,21 +80,50 @@ class LambdaEntry:
             An HTTP response as the event's gateway expects it, or for a direct invocation the answer or a
             problem with its `status`.
         """
-        if not isinstance(event, dict):
-            return _refuse(_unknown_event(f"an event of type {type(event).__name__}"), context)
-        source = event.get("source")
-        if isinstance(source, str) and source in WARM_UP_SOURCES:
-            return {"status": "warm"}
         with due_in(_read_seconds_left(context)):
-            if gateways.is_http_event(event):
+            if isinstance(event, dict) and not _is_warm_up(event) and gateways.is_http_event(event):
                 return self._answer_http(event, context)
-            try:
-                answer = self._answer_direct(event)
-            except (ValidationError, PredictionError) as error:
-                return _refuse(problems.describe(error), context)
+            return self._answer_invocation(event, choose_request_id(None, context=context))
+
+    def _answer_invocation(self, event: object, request_id: str) -> dict[str, Any]:
+        """Answer what is no HTTP event, and record it."""
+        started = time.perf_counter()
+        try:
+            route, answer = self._choose_answer(event)
+        except Exception:  # whatever it is, the log has it, and Lambda a failed invocation to count
+            _logger.exception("request failed", extra={"fields": {"request_id": request_id}})
+            self._record("direct", HTTPStatus.INTERNAL_SERVER_ERROR, request_id, started)
+            raise InvocationFailedError(f"request {request_id} failed: the log has the error") from None
+        if isinstance(answer, problems.Problem):
+            self._record(route, answer.status, request_id, started)
+            return answer.as_dict(request_id=request_id)
+        self._record(route, HTTPStatus.OK, request_id, started)
+        return answer
+
+    def _choose_answer(self, event: object) -> tuple[str, dict[str, Any] | problems.Problem]:
+        """Answer what is no HTTP event; the route is that of the log and the metrics."""
+        if not isinstance(event, dict):
+            return "none", _unknown_event(f"an event of type {type(event).__name__}")
+        if _is_warm_up(event):
+            return "warm-up", {"status": "warm"}
+        try:
+            answer = self._answer_direct(event)
+        except (ValidationError, PredictionError) as error:
+            return "direct", problems.describe(error)
         if answer is None:
-            return _refuse(_unknown_event(f"an event with the fields {sorted(map(str, event))}"), context)
-        return answer.model_dump(mode="json")
+            return "none", _unknown_event(f"an event with the fields {sorted(map(str, event))}")
+        return "direct", answer.model_dump(mode="json")
+
+    def _record(self, route: str, status: int, request_id: str, started: float) -> None:
+        self._telemetry.record_answer(
+            Answered(
+                request_id=request_id,
+                method="INVOKE",
+                route=route,
+                status=int(status),
+                seconds=time.perf_counter() - started,
+            )
+        )
 
     def _answer_direct(self, event: dict[str, Any]) -> BaseModel | None:
         if "requests" in event:
@@ -100,16 +144,25 @@ class LambdaEntry:
         asyncio.set_event_loop(self._loop)
         if self._mangum is None:
             self._mangum = Mangum(self._run_behind_gateway, lifespan="off", text_mime_types=_TEXT_TYPES)
+        started = time.perf_counter()
         try:
             checked = gateways.check_http_event(event)
             response: dict[str, Any] = self._mangum(checked, context)  # type: ignore[arg-type]  # any context will do
-        except UnreadableEventError as error:
-            return _refuse_http(event, error, context)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # The app's own errors end inside Mangum as status 500, so what arrives here is the event's shape.
-            return _refuse_http(
-                event, UnreadableEventError(f"its fields are not a gateway's ({error!r})"), context
-            )
+        except (
+            UnreadableEventError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # The app answers its own errors, so what arrives here is the event's shape.
+            request_id = choose_request_id(None, context=context)
+            self._record("none", HTTPStatus.BAD_REQUEST, request_id, started)
+            _logger.warning("an HTTP event cannot be read", extra={"fields": {"request_id": request_id}})
+            if not isinstance(error, UnreadableEventError):
+                error = UnreadableEventError(f"its fields are not a gateway's ({error!r})")
+            return gateways.refuse_http_event(event, error, request_id=request_id)
         return response
 
     async def _run_behind_gateway(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,6 +188,11 @@ def answer_file(path: Path, handler: Callable[[object, object], dict[str, Any]])
     sys.stdout.write(json.dumps(handler(event, None)) + "\n")
 
 
+def _is_warm_up(event: Mapping[str, Any]) -> bool:
+    source = event.get("source")
+    return isinstance(source, str) and source in WARM_UP_SOURCES
+
+
 def _read_seconds_left(context: object) -> float:
     """How long Lambda lets the invocation go on, in seconds; without end in a local call."""
     ask = getattr(context, "get_remaining_time_in_millis", None)
@@ -149,12 +207,3 @@ def _unknown_event(seen: str) -> problems.Problem:
         '{"requests": [bodies of POST /v1/predict]}, and warm-up events',
         name="unknown-event",
     )
-
-
-def _refuse(problem: problems.Problem, context: object) -> dict[str, Any]:
-    return problem.as_dict(request_id=choose_request_id(None, context=context))
-
-
-def _refuse_http(event: dict[str, Any], error: UnreadableEventError, context: object) -> dict[str, Any]:
-    _logger.warning("an HTTP event that cannot be read: %s", error)
-    return gateways.refuse_http_event(event, error, request_id=choose_request_id(None, context=context))

@@ -155,7 +155,8 @@ def _build_operation(live: LiveService) -> APIRouter:
 
     @router.get("/health/ready", summary="Was the bundle verified, and does it predict?")
     async def read_readiness() -> Readiness:
-        return Readiness(self_test_rating=live.service.self_test_rating)
+        service = live.service
+        return Readiness(self_test_rating=service.self_test_rating, **service.identity)
 
     return router
 

@@ -236,3 +236,7 @@ class Readiness(BaseModel):
     status: str = "ready"
     self_test_rating: float
     """The prediction made when the bundle was loaded, stars."""
+    data_fingerprint: str
+    """Of the ratings in the bundle that answers now."""
+    created: str
+    """When that bundle was exported."""

@@ -1,7 +1,7 @@
 """What both ways in call, HTTP and direct invocation: checked requests in, answers out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
 from model.bundle import Bundle
@@ -40,6 +40,8 @@ from model.table import RatingScale
 TOGETHER = 100
 """Predictions made in one go: enough for the network, few enough to look at the clock in between."""
 
+Observe = Callable[[Sequence[Prediction]], None]
+
 
 class Predicts(Protocol):
     """What the service needs of a predictor."""
@@ -74,6 +76,7 @@ class Service:
         manifest: the bundle's manifest.
         catalogue: of the same bundle.
         show_user_ids: whether clients may see ids and ratings of the bundle's users.
+        observe: is told of each prediction that was asked for.
 
     Raises:
         PredictionError: if the self-test fails.
@@ -86,8 +89,10 @@ class Service:
         catalogue: Catalogue,
         *,
         show_user_ids: bool = False,
+        observe: Observe | None = None,
     ) -> None:
         self._predictor = predictor
+        self._observe = observe
         self._catalogue = catalogue
         self._show_user_ids = show_user_ids
         self.card = ModelCard.model_validate({
@@ -101,19 +106,33 @@ class Service:
         """What may be told about the model: the manifest without its self-test, which names a user."""
         self.self_test_rating = predictor.self_test().predicted_rating
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which bundle this is: the fingerprint of its ratings, and when it was exported."""
+        return {"data_fingerprint": self.card.data_fingerprint, "created": self.card.created}
+
     @classmethod
-    def from_bundle(cls, bundle: Bundle, *, show_user_ids: bool = False) -> Self:
+    def from_bundle(
+        cls, bundle: Bundle, *, show_user_ids: bool = False, observe: Observe | None = None
+    ) -> Self:
         """Serve a bundle.
 
         Args:
             bundle: a verified bundle.
             show_user_ids: whether clients may see ids and ratings of the bundle's users.
+            observe: is told of each prediction that was asked for.
 
         Raises:
             ArtifactIncompatibleError: if onnxruntime refuses a network.
             PredictionError: if the self-test fails.
         """
-        return cls(Predictor(bundle), bundle.manifest, Catalogue(bundle), show_user_ids=show_user_ids)
+        return cls(
+            Predictor(bundle),
+            bundle.manifest,
+            Catalogue(bundle),
+            show_user_ids=show_user_ids,
+            observe=observe,
+        )
 
     def predict_original(self, request: OriginalRequest) -> OriginalAnswer:
         """Answer one request in the fields of the original service."""
@@ -123,12 +142,12 @@ class Service:
             day=request.rating_date,
             release_year=request.release_year,
         )
-        [prediction] = self._predictor.predict([query])
+        [prediction] = self._predict([query])
         return OriginalAnswer(predicted_rating=prediction.predicted_rating)
 
     def predict(self, request: PredictRequest) -> PredictAnswer:
         """Answer one request; `OffScaleError` if it brings a rating that is not on the bundle's scale."""
-        [prediction] = self._predictor.predict([self._build_query(request)])
+        [prediction] = self._predict([self._build_query(request)])
         return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:
@@ -145,7 +164,7 @@ class Service:
         predictions = [
             prediction
             for first in keep_pace(range(0, len(queries), TOGETHER))
-            for prediction in self._predictor.predict(queries[first : first + TOGETHER])
+            for prediction in self._predict(queries[first : first + TOGETHER])
         ]
         return [
             self._build_answer(prediction, explain=request.explain)
@@ -204,6 +223,12 @@ class Service:
     def _check_users_are_shown(self) -> None:
         if not self._show_user_ids:
             raise UsersHiddenError
+
+    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        predictions = self._predictor.predict(queries)
+        if self._observe is not None:
+            self._observe(predictions)
+        return predictions
 
     def _build_query(self, request: PredictRequest, *, where: str = "") -> Query:
         return Query(

@@ -15,6 +15,8 @@ from model.serving.logs import LEVELS
 DEFAULT_BUNDLE: Final = Path("artifacts/bundle")
 
 _SWITCH: Final = {"on": True, "1": True, "off": False, "0": False}
+_DAY: Final = 86_400
+_SECONDS = re.compile(r"\d{1,5}(\.\d{1,3})?", re.ASCII)
 _KEY_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?", re.ASCII)
@@ -39,6 +41,11 @@ class Settings:
     base_path: str = ""
     """MODEL_BASE_PATH: on Lambda, what a custom domain's mapping or a load balancer's rule puts before every
     path, such as /recommender. A stage is recognised without it; uvicorn has `--root-path` for the same."""
+    show_users: bool = False
+    """MODEL_SHOW_USERS: whether clients may see ids and ratings of the bundle's users."""
+    reload_seconds: float = 10.0
+    """MODEL_RELOAD_SECONDS: how often a server looks for a new bundle in the place of the one it serves; 0:
+    never. On Lambda nobody looks: a function's files never change."""
     log_level: str = "info"
     """MODEL_LOG_LEVEL: what is logged: debug, info (a line for each request), warning or error."""
     share_metrics: bool = False
@@ -64,6 +71,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cors_origins=_read_origins(environment),
         docs=_read_switch(environment, "MODEL_DOCS", default=defaults.docs),
         base_path=_read_base_path(environment),
+        show_users=_read_switch(environment, "MODEL_SHOW_USERS", default=defaults.show_users),
+        reload_seconds=_read_seconds(environment, "MODEL_RELOAD_SECONDS", default=defaults.reload_seconds),
         log_level=_read_log_level(environment, default=defaults.log_level),
         share_metrics=bool(environment.get("PROMETHEUS_MULTIPROC_DIR")),
         function_name=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
@@ -77,6 +86,15 @@ def _read_switch(environment: Mapping[str, str], name: str, *, default: bool) ->
     if text.lower() not in _SWITCH:
         raise ConfigError(f"{name} is {text!r}: expected {', '.join(_SWITCH)}")
     return _SWITCH[text.lower()]
+
+
+def _read_seconds(environment: Mapping[str, str], name: str, *, default: float) -> float:
+    text = environment.get(name)
+    if not text:
+        return default
+    if not _SECONDS.fullmatch(text) or float(text) > _DAY:
+        raise ConfigError(f"{name} is {text!r}: expected 0 to {_DAY} seconds, such as 10 or 0.5")
+    return float(text)
 
 
 def _read_log_level(environment: Mapping[str, str], *, default: str) -> str:

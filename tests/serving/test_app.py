@@ -316,7 +316,12 @@ def test_request_id_is_fresh_when_the_offered_one_is_unfit(client: AsgiClient, o
 def test_health_tells_the_self_test_rating_when_ready(client: AsgiClient) -> None:
     """Live says alive; ready says ready with the prediction made at load."""
     assert client.get("/health/live").json() == {"status": "alive"}
-    assert client.get("/health/ready").json() == {"status": "ready", "self_test_rating": 3.25}
+    assert client.get("/health/ready").json() == {
+        "status": "ready",
+        "self_test_rating": 3.25,
+        "data_fingerprint": CARD["data_fingerprint"],
+        "created": CARD["created"],
+    }
 
 
 def test_model_card_leaves_out_the_user_when_asked(client: AsgiClient) -> None:

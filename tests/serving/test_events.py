@@ -13,7 +13,7 @@ from fake_predictor import CURSED_MOVIE, REFUSED_MOVIE, FakePredictor
 from fastapi import FastAPI
 
 from model.errors import DataError
-from model.serving.events import LambdaEntry, answer_file
+from model.serving.events import InvocationFailedError, LambdaEntry, answer_file
 from model.serving.live import LiveService
 from model.serving.schemas import MOST_REQUESTS
 from model.serving.service import Service
@@ -251,9 +251,10 @@ def test_entry_returns_a_problem_when_the_predictor_refuses(entry: LambdaEntry) 
 
 
 def test_entry_raises_when_a_direct_invocation_meets_a_bug(entry: LambdaEntry) -> None:
-    """A bug behind a direct invocation is Lambda's to report: retries and alarms depend on it."""
-    with pytest.raises(ZeroDivisionError):
+    """A bug fails the invocation, for retries and alarms, and tells the caller nothing of the code."""
+    with pytest.raises(InvocationFailedError, match=CONTEXT.aws_request_id) as failure:
         entry({"user_id": 7, "movie_id": CURSED_MOVIE}, CONTEXT)
+    assert failure.value.__suppress_context__
 
 
 @pytest.mark.parametrize(
