@@ -12,6 +12,7 @@ from model.formats.pairs import read_pairs
 from model.splits import parse_split
 from model.synthetic import SyntheticConfig, read_truth, write_synthetic
 from model.training.evaluation import format_table
+from model.training.report.write import HTML
 from model.training.run import train_run
 
 BUILT_IN = Path("artifacts/built-in-data")
@@ -64,8 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
         metrics = train_run(ratings, config, output, pairs=pairs, truth=read_truth(data), say=say)
         say(f"trained in {metrics['training_seconds']:.1f} s; the run is in {output}")
+        report = output / HTML
         table = format_table(metrics) if "rmse" in metrics else "next: python export.py makes it a bundle"
-        print_result({**metrics, "run": str(output)}, table, as_json=flags.json)
+        facts = {**metrics, "run": str(output), "report": str(report)}
+        print_result(facts, f"{table}\nreport: {report}", as_json=flags.json)
 
     return run_command(train, prog="train.py", verbose=flags.verbose)
 

@@ -57,10 +57,12 @@ def test_train_uses_the_built_in_data_when_started_without_flags(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "writing the built-in data to artifacts/built-in-data"
     assert f"the run is in artifacts/runs/{run.name}" in lines[3]
-    names = [line.split("(")[1].split(")")[0] for line in lines[6:-2]]
+    names = [line.split("(")[1].split(")")[0] for line in lines[6:-3]]
     assert names == ["constant", "movie_mean", "biases", "seed", "full"]
-    assert lines[-2].startswith("  lowest that anybody could ")
-    assert lines[-1].startswith("  inside the 80 % interval")
+    assert lines[-3].startswith("  lowest that anybody could ")
+    assert lines[-2].startswith("  inside the 80 % interval")
+    assert lines[-1] == f"report: artifacts/runs/{run.name}/report.html"
+    assert (run / "report.html").is_file()
 
 
 def test_train_prints_what_metrics_json_holds_when_data_is_given(
@@ -84,6 +86,7 @@ def test_train_prints_json_alone_when_told_so(
     said = capsys.readouterr()
     printed = json.loads(said.out)
     assert printed.pop("run") == str(tmp_path / "run")
+    assert printed.pop("report") == str(tmp_path / "run" / "report.html")
     assert printed == json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert "training on" in said.err
 
@@ -249,4 +252,4 @@ def test_train_finds_the_lowest_rmse_when_data_is_its_own(
     """Given the folder that the generator wrote, the truth beside the ratings is used."""
     write_synthetic(tmp_path / "made", TINY_DATA)
     assert train.main([f"--data={tmp_path / 'made'}", f"--output={tmp_path / 'run'}", *TINY_FLAGS]) == 0
-    assert "lowest that anybody could" in capsys.readouterr().out.splitlines()[-2]
+    assert "lowest that anybody could" in capsys.readouterr().out.splitlines()[-3]

@@ -11,6 +11,7 @@ from model.batches import batch_contexts
 from model.history import NO_CUT, History
 from model.progress import track_step
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
+from model.training.threads import one_thread
 from model.views import Contexts, Queries, build_user_contexts
 
 _USERS_AT_ONCE = 4_096
@@ -89,9 +90,10 @@ def correct_bases(network: RatingNetwork, inputs: Tensor, bases: Tensor) -> NDAr
         (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
     """
     predicted = torch.empty(len(inputs), 3)
-    for first in range(0, len(inputs), _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
-        predicted[rows] = torch.stack(network.correct(inputs[rows], bases[rows]), dim=1)
+    with one_thread():
+        for first in range(0, len(inputs), _ROWS_AT_ONCE):
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            predicted[rows] = torch.stack(network.correct(inputs[rows], bases[rows]), dim=1)
     return predicted.numpy()
 
 

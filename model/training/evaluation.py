@@ -13,6 +13,7 @@ from model.history import NO_CUT, NO_ERA, UNKNOWN, History
 from model.metrics import bucket_history, rmse, score_by_history
 from model.neighbours import Neighbours
 from model.table import Ratings
+from model.training.baselines import predict_baselines
 from model.training.bulk_neighbours import build_whole_search
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import compute_head_inputs, correct_bases
@@ -98,6 +99,31 @@ def predict_test(history: History, test: Ratings, networks: Mapping[str, Trained
         rows[name] = HeadRows(inputs, bases, stars)
         predicted[name] = correct_bases(trained.network, inputs, bases)
     return Evaluation(contexts, queries, neighbours, table.era_means, rows, predicted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Every line's predictions of the test rows, and how the networks' came about."""
+
+    test: Ratings
+    """The actual ratings; one or more."""
+    evaluation: Evaluation
+    lines: dict[str, NDArray[np.floating]]
+    """(n_test,) predicted ratings by the name of the line, stars."""
+
+
+def measure(history: History, test: Ratings, networks: Mapping[str, TrainedNetwork]) -> Measured:
+    """Predict the test rows with each baseline and each network.
+
+    Args:
+        history: the index of the training ratings.
+        test: the rows to predict.
+        networks: by the name of their line; one or more.
+    """
+    evaluation = predict_test(history, test, networks)
+    lines: dict[str, NDArray[np.floating]] = {**predict_baselines(history, test)}
+    lines |= {name: table[:, 0] for name, table in evaluation.predicted.items()}
+    return Measured(test, evaluation, lines)
 
 
 def tabulate(

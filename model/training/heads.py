@@ -3,8 +3,6 @@
 import logging
 import signal
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -20,6 +18,7 @@ from model.table import RatingScale
 from model.training.curve import CurveRecorder, write_curve
 from model.training.module import HeadDataModule, HeadModule, HeadRows, SpreadModule
 from model.training.network import Heads, Intervals, standardise
+from model.training.threads import one_thread
 
 MIN_VARIANCE = 1e-4
 """Stars squared; errors that are all zero still have a spread."""
@@ -135,7 +134,7 @@ def _train(
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         try:
             with (
-                _one_thread(),
+                one_thread(),
                 track_step(module.progress, total=config.training.epochs, unit="epochs") as step,
             ):
                 _build_trainer(config, best, recorder, step).fit(
@@ -163,17 +162,6 @@ class _EpochCounter(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # ruff: ignore[unused-method-argument] - Lightning's signature
         """Count what is done, epochs before a resumption included."""
         self._step.reach(trainer.current_epoch + 1, self._step.total)
-
-
-@contextmanager
-def _one_thread() -> Generator[None, None, None]:
-    """Keep torch on one core: the heads are so small that sharing their work costs more than doing it."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _build_trainer(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from model.checksums import hash_file
 from model.config import RunConfig
 from model.errors import ArtifactError, RatingModelError
 from model.features import feature_names
@@ -24,11 +25,13 @@ from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history, write_titles
 from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
-from model.training.baselines import predict_baselines
 from model.training.checkpoint import FILE_NAME, TrainedNetwork, write_checkpoint
-from model.training.evaluation import count_unknown, predict_test, tabulate
+from model.training.curve import read_curve
+from model.training.evaluation import count_unknown, measure, tabulate
 from model.training.fit import encode_rows, fit_network, prepare_rows
 from model.training.folds import mix_bits
+from model.training.report.collect import FinishedRun
+from model.training.report.write import write_report
 
 METRICS = "metrics.json"
 HISTORY = "history"
@@ -118,14 +121,16 @@ def train_run(
         "movies": history.n_movies,
         "training_seconds": round(seconds, 2),
     }
+    measured = None
     if len(split.test):
-        evaluation = predict_test(history, split.test, networks)
+        measured = measure(history, split.test, networks)
         metrics |= count_unknown(history, split.test)
-        own = evaluation.predicted[config.training.features]
-        lines = predict_baselines(history, split.test) | {
-            name: table[:, 0] for name, table in evaluation.predicted.items()
-        }
-        metrics |= tabulate(lines, split.test, evaluation.history_lengths, intervals=own[:, 1:])
+        metrics |= tabulate(
+            measured.lines,
+            split.test,
+            measured.evaluation.history_lengths,
+            intervals=measured.evaluation.predicted[config.training.features][:, 1:],
+        )
         if truth is not None:
             metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
             metrics["best_predictions_rmse"] = rmse(best_predictions(truth, split.test), split.test.stars)
@@ -137,6 +142,19 @@ def train_run(
     if len(split.test):
         write_sample_csv(split.test, staged / HELD_OUT)
     write_checkpoint(staged, networks[config.training.features])
+    write_report(
+        staged,
+        FinishedRun(
+            ratings=ratings,
+            history=history,
+            trained=networks[config.training.features],
+            curves={name: read_curve(work / name / "heads") for name in networks},
+            measured=measured,
+            metrics=metrics,
+            weights_sha256=hash_file(staged / FILE_NAME),
+            is_made_up=truth is not None,
+        ),
+    )
     (staged / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     replace_folder(staged, output)
     shutil.rmtree(work)

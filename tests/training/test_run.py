@@ -24,6 +24,7 @@ from model.table import Ratings
 from model.training import run
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.fit import encode_rows, fit_network
+from model.training.report.write import HTML, MARKDOWN
 from model.training.run import (
     HELD_OUT,
     HISTORY,
@@ -103,7 +104,7 @@ def test_run_folder_holds_only_training_ratings_when_split(run_path: Path, tiny_
     metrics = json.loads((run_path / METRICS).read_text(encoding="utf-8"))
     assert read_history(run_path / HISTORY).n_ratings == metrics["train_rows"] < len(tiny_ratings)
     assert read_checkpoint(run_path).config == TINY_CONFIG
-    assert list_folder(run_path) == [HELD_OUT, HISTORY, METRICS, "network.ckpt"]
+    assert list_folder(run_path) == [HELD_OUT, HISTORY, METRICS, "network.ckpt", HTML, MARKDOWN]
     assert list_folder(run_path.parent) == [run_path.name]
 
 
@@ -183,7 +184,16 @@ def test_run_trains_on_everything_when_split_is_none(
 
 
 @pytest.mark.parametrize(
-    "stage", ["prepare_rows", "encode_rows", "fit_network", "write_history", "replace_folder"]
+    "stage",
+    [
+        "prepare_rows",
+        "encode_rows",
+        "fit_network",
+        "measure",
+        "write_history",
+        "write_report",
+        "replace_folder",
+    ],
 )
 def test_run_leaves_no_folder_and_resumes_when_interrupted(
     tiny_ratings: Ratings,
@@ -240,7 +250,7 @@ def test_run_replaces_a_finished_one_when_output_is_the_same(
     shutil.copytree(run_path, output)
     (output / "notes.txt").write_text("old")
     train_run(tiny_ratings, change_training(features="seed"), output, say=told)
-    assert list_folder(output) == [HELD_OUT, HISTORY, METRICS, "network.ckpt"]
+    assert list_folder(output) == [HELD_OUT, HISTORY, METRICS, "network.ckpt", HTML, MARKDOWN]
     assert list_folder(tmp_path) == ["run"]
 
 
