@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.cache import read_ratings_once
-from model.cli import Parser, add_output_flags, print_result, run_command
+from model.cli import Parser, add_output_flags, print_result, run_command, say_aside
 from model.config import add_config_flags, read_config_flags
 from model.formats.pairs import read_pairs
 from model.splits import parse_split
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def train() -> None:
         config = read_config_flags(flags)
         parse_split(config.training.split)  # a mistake is told before hours of reading
-        say = _say_aside if flags.json else print
+        say = say_aside if flags.json else print
         data = flags.data
         if data is None:
             data = BUILT_IN
@@ -71,10 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_result(facts, f"{table}\nreport: {report}", as_json=flags.json)
 
     return run_command(train, prog="train.py", verbose=flags.verbose)
-
-
-def _say_aside(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -142,6 +142,11 @@ def print_result(facts: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     print(json.dumps(facts, ensure_ascii=False, allow_nan=False) if as_json else text)  # ruff: ignore[print]
 
 
+def say_aside(line: str) -> None:
+    """Tell something that is not the command's result: on standard error."""
+    print(line, file=sys.stderr)  # ruff: ignore[print]
+
+
 def run_command(command: Callable[[], None], *, prog: str, verbose: bool = False) -> int:
     """Run the body of a command and turn what the user got wrong into an exit status.
 

@@ -29,6 +29,8 @@ BENCHMARKS = tuple(
     f"benchmarks.{name}" for name in ("ablation", "accuracy", "cold", "load", "rolling", "speed")
 )
 """Their examples are read but not run here: tests/benchmarks runs them on smaller data."""
+UNRUN = (*BENCHMARKS, "model.download")
+"""And that one needs the internet: tests/test_download.py runs it against a server of its own."""
 
 
 def read_help(module: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -88,8 +90,8 @@ def test_examples_of_help_run_when_their_files_are_there(
             assert isinstance(json.loads(output), dict)
 
 
-@pytest.mark.parametrize("module", BENCHMARKS)
-def test_examples_of_help_are_read_when_given_to_benchmarks(
+@pytest.mark.parametrize("module", UNRUN)
+def test_examples_of_help_are_read_when_they_cannot_be_run(
     module: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every flag and value in them exists."""
@@ -98,7 +100,7 @@ def test_examples_of_help_are_read_when_given_to_benchmarks(
     assert [vars(parser.parse_args(example)) for example in examples] != []
 
 
-@pytest.mark.parametrize("module", [*COMMANDS, *BENCHMARKS])
+@pytest.mark.parametrize("module", [*COMMANDS, *UNRUN])
 def test_help_speaks_one_language_when_asked(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has --json and --verbose with the same meaning, and names its exit statuses."""
     text = " ".join(read_help(module, capsys).split())
@@ -107,7 +109,7 @@ def test_help_speaks_one_language_when_asked(module: str, capsys: pytest.Capture
     assert "exit status: 0 when all went well, 2 with one line on standard error" in text
 
 
-@pytest.mark.parametrize("module", [*COMMANDS, *BENCHMARKS])
+@pytest.mark.parametrize("module", [*COMMANDS, *UNRUN])
 def test_command_names_the_flag_that_was_meant_when_it_is_mistyped(
     module: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
