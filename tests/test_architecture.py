@@ -78,3 +78,17 @@ print(json.dumps(sorted(name.partition(".")[0] for name in sys.modules)))
     loaded = set(json.loads(finished.stdout))
     assert {"model", "onnxruntime", "fastapi"} <= loaded
     assert loaded.isdisjoint(TRAINING_PACKAGES)
+
+
+def test_environment_is_read_by_the_handler_only_when_serving() -> None:
+    """What an operator sets enters through `Settings`: nothing in model/serving reads the environment."""
+    readers = {"environ", "environb", "getenv"}
+    sets_one = MODEL / "serving" / "predictor.py"  # for onnxruntime, and reads none
+    offenders = [
+        f"{path.name}, line {node.lineno}"
+        for path in sorted(set((MODEL / "serving").rglob("*.py")) - {sets_one})
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr in readers)
+        or (isinstance(node, ast.ImportFrom) and any(name.name in readers for name in node.names))
+    ]
+    assert offenders == []

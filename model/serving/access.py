@@ -12,7 +12,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,20 +26,23 @@ OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready"})
 """What a load balancer asks, answered to anybody."""
 
 PAGE: Final = "/"
-"""The demo page, sent to anybody who asks with GET; its requests need a key like all others."""
+"""The demo page, sent to anybody who asks with GET or HEAD; its requests need a key like all others."""
 
 REMEDY: Final = (
     "set MODEL_API_KEYS to the hashes of keys (`python -m model.serving.keys` makes one), "
     "or MODEL_ALLOW_OPEN=1 to let in anybody"
 )
 
-REFUSALS: Final[dict[int | str, dict[str, object]]] = {
-    HTTPStatus.UNAUTHORIZED.value: {
-        "description": "No API key, or not one of the service's",
-        "content": {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}},
-    },
+_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
-"""For OpenAPI, where keys are asked for."""
+"""How a key is sent, for OpenAPI."""
+
+_UNAUTHORIZED: Final = {
+    "description": "No API key, or not one of the service's",
+    "content": {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}},
+}
 
 _NO_KEY: Final = problems.Problem(
     HTTPStatus.UNAUTHORIZED,
@@ -97,6 +100,22 @@ class AccessMiddleware:
         # all are compared, whichever fits, so that the time taken tells nothing
         fits = [hmac.compare_digest(offered, known) for known in self._key_hashes]
         return True in fits
+
+
+def describe_keys(schema: dict[str, Any]) -> None:
+    """Say in an OpenAPI document which operations need a key, and how it is sent.
+
+    Args:
+        schema: the document of a service with keys; changed in place.
+    """
+    schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    schema["security"] = [{name: []} for name in _SCHEMES]
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            if path in OPEN_PATHS:
+                operation["security"] = []
+            else:
+                operation["responses"][str(HTTPStatus.UNAUTHORIZED.value)] = _UNAUTHORIZED
 
 
 def check_start(settings: Settings, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -162,7 +181,7 @@ def _is_for_everybody(scope: Scope) -> bool:
     root: str = scope.get("root_path", "")
     if root and path.startswith(f"{root}/"):
         path = path[len(root) :]
-    return path in OPEN_PATHS or (path == PAGE and scope["method"] == "GET")
+    return path in OPEN_PATHS or (path == PAGE and scope["method"] in {"GET", "HEAD"})
 
 
 def _find_keys(headers: Headers) -> Iterator[str]:

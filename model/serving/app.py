@@ -1,6 +1,7 @@
 """The HTTP application: routes, middleware, and every error as a problem."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +24,16 @@ from model.serving.telemetry import Telemetry
 _DEFAULTS = Settings()
 
 
+class GuardedApi(FastAPI):
+    """An application whose OpenAPI says that it asks for keys."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Describe the routes, once."""
+        if not self.openapi_schema:
+            access.describe_keys(super().openapi())
+        return super().openapi()
+
+
 def build_app(
     live: LiveService,
     settings: Settings = _DEFAULTS,
@@ -38,7 +49,7 @@ def build_app(
         lifespan: what goes on for as long as a server runs the application; Lambda runs none.
     """
     telemetry = telemetry or Telemetry()
-    app = FastAPI(
+    app = (GuardedApi if settings.key_hashes else FastAPI)(
         title="Netflix Prize recommender",
         summary="The stars that a user gives a movie on a day.",
         version="1",
@@ -46,7 +57,6 @@ def build_app(
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
-        responses=access.REFUSALS if settings.key_hashes else None,
         lifespan=lifespan,
     )
     for kind in (RequestValidationError, HTTPException, RatingModelError):

@@ -105,14 +105,25 @@ def test_access_is_open_when_a_load_balancer_asks_for_health(guarded: AsgiClient
 
 
 def test_access_leaves_the_page_open_when_keys_are_set(guarded: AsgiClient) -> None:
-    """GET / gets past the keys, whatever is served there."""
-    assert guarded.get("/").status_code != 401
+    """GET / and HEAD / get past the keys; the page asks its reader for one."""
+    assert guarded.get("/").status_code == guarded.request("HEAD", "/").status_code == 200
 
 
 def test_openapi_tells_of_the_refusal_when_keys_are_set(guarded: AsgiClient) -> None:
-    """A client built from the schema knows that 401 may come."""
-    schema = guarded.get("/openapi.json", headers={"x-api-key": KEY}).json()
-    assert "401" in schema["paths"]["/v1/predict"]["post"]["responses"]
+    """A client built from the schema knows how to send a key, where none is needed, and that 401 may come."""
+    for _ in range(2):  # the second answer is the one that was kept
+        schema = guarded.get("/openapi.json", headers={"x-api-key": KEY}).json()
+        assert schema["security"] == [{"bearer": []}, {"header": []}]
+        assert schema["components"]["securitySchemes"].keys() == {"bearer", "header"}
+        assert "401" in schema["paths"]["/v1/predict"]["post"]["responses"]
+        assert "security" not in schema["paths"]["/v1/predict"]["post"]
+        assert schema["paths"]["/health/live"]["get"]["security"] == []
+        assert "401" not in schema["paths"]["/health/live"]["get"]["responses"]
+
+
+def test_openapi_says_nothing_of_keys_when_there_are_none(client: AsgiClient) -> None:
+    """An open service documents no security."""
+    assert "security" not in client.get("/openapi.json").json()
 
 
 def call(app: Any, *, server: tuple[str, int | None] | None, host: str | None = "localhost:8000") -> int:

@@ -124,6 +124,46 @@ def test_handler_prints_the_answer_when_run_with_an_event(bundle_path: Path) -> 
     assert "predicted_rating" in json.loads(line)["body"]
 
 
+AS_A_FUNCTION = """
+import json
+import handler
+
+class Context:
+    aws_request_id = "id-of-the-invocation"
+
+for event in (
+    {"source": "aws.events"},
+    {"user_id": 1, "movie_id": 2},
+    {"requests": [{"ratings": [], "movie_id": 2}] * 2},
+    {"Records": []},
+    json.load(open("tests/events/api_gateway_http.json")),
+):
+    handler.handler(event, Context)
+"""
+
+
+def test_handler_logs_and_counts_every_invocation_when_it_is_a_function(bundle_path: Path) -> None:
+    """On Lambda each event leaves a line of log and one of metrics, both under the function's own names."""
+    finished = run_fresh(AS_A_FUNCTION, MODEL_BUNDLE=str(bundle_path), AWS_LAMBDA_FUNCTION_NAME="my-function")
+    assert finished.returncode == 0, finished.stderr
+    log = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert [(line["method"], line["route"], line["status"], line["cold_start"]) for line in log] == [
+        ("INVOKE", "warm-up", 200, True),
+        ("INVOKE", "direct", 200, False),
+        ("INVOKE", "direct", 200, False),
+        ("INVOKE", "none", 400, False),
+        ("POST", "/v1/predict", 200, False),
+    ]
+    assert {line["request_id"] for line in log} == {"id-of-the-invocation"}
+    metrics = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert {line["service"] for line in metrics} == {"my-function"}
+    assert [line["route"] for line in metrics] == [
+        "INVOKE warm-up", "INVOKE direct", "INVOKE direct", "INVOKE none", "POST /v1/predict",
+    ]  # fmt: skip
+    assert [line["Predictions"] for line in metrics] == [[0], [1], [2], [0], [1]]
+    assert metrics[2]["Fallbacks.new_user"] == [2]
+
+
 @pytest.mark.parametrize("content", [None, "{"])
 def test_handler_complains_in_one_line_when_the_event_cannot_be_read(
     bundle_path: Path, tmp_path: Path, content: str | None
