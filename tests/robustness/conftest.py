@@ -10,12 +10,13 @@ from model.bundle import load_bundle
 from model.serving.app import build_app
 from model.serving.live import LiveService
 from model.serving.service import Service
+from model.serving.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def real_app(bundle_path: Path) -> FastAPI:
     """The HTTP application around the tiny bundle, with every route open."""
-    return build_app(LiveService(Service.from_bundle(load_bundle(bundle_path), show_user_ids=True)))
+    return build_app(LiveService(Service.from_bundle(load_bundle(bundle_path), show_user_ids=True)), Settings(allow_open=True))
 
 
 @pytest.fixture(scope="session")
