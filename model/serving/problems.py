@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -92,7 +93,9 @@ class Problem:
             "request_id": request_id,
         }
         if instance is not None:
-            members["instance"] = shorten(instance)
+            members["instance"] = quote(
+                shorten(instance)
+            )  # a URI has neither spaces nor letters with accents
         if self.errors:
             members["errors"] = list(self.errors)
         return members

@@ -16,7 +16,10 @@ from model.serving.settings import Settings
 @pytest.fixture(scope="session")
 def real_app(bundle_path: Path) -> FastAPI:
     """The HTTP application around the tiny bundle, with every route open."""
-    return build_app(LiveService(Service.from_bundle(load_bundle(bundle_path), show_user_ids=True)), Settings(allow_open=True))
+    return build_app(
+        LiveService(Service.from_bundle(load_bundle(bundle_path), show_user_ids=True)),
+        Settings(allow_open=True),
+    )
 
 
 @pytest.fixture(scope="session")
