@@ -1,4 +1,4 @@
-"""Reads a Dockerfile and replays it without a container engine, in a folder and a fresh environment."""
+"""Replays a Dockerfile without a container engine, in a folder and a fresh environment."""
 
 import json
 import os
@@ -8,28 +8,10 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.dockerfile import Step
+
 PATIENCE = 600
 """Seconds until a RUN step is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One instruction: its word and the rest of the line, continuation lines joined."""
-
-    word: str
-    rest: str
-
-
-def read_steps(dockerfile: Path) -> list[Step]:
-    """Read the instructions in order, without comments."""
-    text = re.sub(r"^\s*#.*\n", "", dockerfile.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    lines = text.replace("\\\n", " ").splitlines()
-    return [Step(*line.split(maxsplit=1)) for line in lines if line.strip()]
-
-
-def list_copied(steps: list[Step]) -> list[str]:
-    """Every source that a COPY step names, in order."""
-    return [source for step in steps if step.word == "COPY" for source in step.rest.split()[:-1]]
 
 
 @dataclass(slots=True)
