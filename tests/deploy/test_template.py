@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,34 @@ def test_template_sets_variables_that_the_service_reads_when_deployed(template: 
             read_settings({name: choice})
     defaults = {name: template["Parameters"][value["Ref"]]["Default"] for name, value in variables.items()}
     assert read_settings(defaults) == Settings()
+
+
+def find_references(value: object) -> set[str]:
+    """Names of all parameters and resources that a part of the template refers to."""
+    if isinstance(value, dict):
+        own = {value["Ref"]} if isinstance(value.get("Ref"), str) else set()
+        return own.union(*map(find_references, value.values()))
+    return set().union(*map(find_references, value)) if isinstance(value, list) else set()
+
+
+@pytest.mark.parametrize("name", ["ZipFunction", "ImageFunction"])
+def test_template_publishes_a_version_when_a_parameter_of_the_function_changes(
+    template: dict[str, Any], name: str
+) -> None:
+    """Every parameter that the function is made of, uploads aside, is in its version's description."""
+    parameters = template["Parameters"]
+    function = dict(template["Resources"][name]["Properties"])
+    description = function.pop("VersionDescription")["Fn::Sub"]
+    named = re.findall(r"\$\{(\w+)\}", description)
+    used = find_references([function, template["Globals"]["Function"]]) & set(parameters)
+    # ReservedConcurrency belongs to the function whatever its version is.
+    assert used - {"CodeBucket", "CodeKey", "ImageUri", "ReservedConcurrency"} <= set(named)
+    longest = sum(
+        parameters[each].get("MaxLength")
+        or max(map(len, map(str, parameters[each].get("AllowedValues", [parameters[each].get("MaxValue")]))))
+        for each in named
+    )
+    assert longest + len(re.sub(r"\$\{\w+\}", "", description)) <= 256
 
 
 def test_template_lets_the_function_do_nothing_but_log_when_deployed(template: dict[str, Any]) -> None:
