@@ -11,7 +11,7 @@ from model.errors import ArtifactIncompatibleError, ArtifactMissingError, Config
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 
 FILE_NAME = "network.ckpt"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)

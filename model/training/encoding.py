@@ -52,13 +52,13 @@ def predict_queries(
     Returns:
         (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
     """
-    return correct_bases(network, *compute_head_inputs(network, features, contexts, queries))
+    return run_heads(network, compute_head_inputs(network, features, contexts, queries))
 
 
 def compute_head_inputs(
     network: RatingNetwork, features: NDArray[np.float32], contexts: Contexts, queries: Queries
-) -> tuple[Tensor, Tensor]:
-    """Compute what the network's heads take, and what they correct.
+) -> Tensor:
+    """Compute what the network's heads take.
 
     Args:
         network: on the CPU.
@@ -67,24 +67,21 @@ def compute_head_inputs(
         queries: who asks for which movie.
 
     Returns:
-        The heads' inputs, float32 (n_queries, n_inputs): the features and, with an encoder, its mean and
-        spread; and the bases, float32 (n_queries,), stars.
+        float32 (n_queries, n_inputs): the features and, with an encoder, its mean and spread.
     """
-    columns = torch.from_numpy(features)
-    if network.encoder is None:
-        return columns, network.base.expand(len(columns))
-    means, spreads = encode_queries(network.encoder, contexts, queries)
-    return join_inputs(columns, means, spreads), means
+    inputs = torch.from_numpy(features)
+    if network.encoder is not None:
+        inputs = join_inputs(inputs, *encode_queries(network.encoder, contexts, queries))
+    return inputs
 
 
 @torch.no_grad()
-def correct_bases(network: RatingNetwork, inputs: Tensor, bases: Tensor) -> NDArray[np.float32]:
+def run_heads(network: RatingNetwork, inputs: Tensor) -> NDArray[np.float32]:
     """Run a network's heads and intervals.
 
     Args:
         network: on the CPU.
         inputs: float32 (n_queries, n_inputs).
-        bases: float32 (n_queries,) what the heads correct, stars.
 
     Returns:
         (n_queries, 3) predicted rating, lower and upper bound of its interval, stars.
@@ -93,7 +90,7 @@ def correct_bases(network: RatingNetwork, inputs: Tensor, bases: Tensor) -> NDAr
     with one_thread():
         for first in range(0, len(inputs), _ROWS_AT_ONCE):
             rows = slice(first, first + _ROWS_AT_ONCE)
-            predicted[rows] = torch.stack(network.correct(inputs[rows], bases[rows]), dim=1)
+            predicted[rows] = torch.stack(network.correct(inputs[rows]), dim=1)
     return predicted.numpy()
 
 

@@ -16,7 +16,7 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.bulk_neighbours import build_whole_search
 from model.training.checkpoint import TrainedNetwork
-from model.training.encoding import compute_head_inputs, correct_bases
+from model.training.encoding import compute_head_inputs, run_heads
 from model.training.module import HeadRows
 from model.views import Contexts, Queries, build_user_contexts, view_history
 
@@ -95,9 +95,9 @@ def predict_test(history: History, test: Ratings, networks: Mapping[str, Trained
         table = compute_features(
             history, views, contexts, queries, search=lambda *_: neighbours, names=trained.feature_names
         )
-        inputs, bases = compute_head_inputs(trained.network, table.matrix, contexts, queries)
-        rows[name] = HeadRows(inputs, bases, stars)
-        predicted[name] = correct_bases(trained.network, inputs, bases)
+        inputs = compute_head_inputs(trained.network, table.matrix, contexts, queries)
+        rows[name] = HeadRows(inputs, trained.network.compute_bases(inputs), stars)
+        predicted[name] = run_heads(trained.network, inputs)
     return Evaluation(contexts, queries, neighbours, table.era_means, rows, predicted)
 
 

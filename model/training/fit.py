@@ -28,9 +28,12 @@ MIN_FOLD_SAMPLES = 2
 the time (RMSE on validation rows of movielens-small 0.837 and 0.820 either way)."""
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
-MOST_HEAD_FOLDS = 3
+MIN_HEAD_FOLDS = 3
+MOST_SAMPLED = 300_000
 """Each fold that the heads are trained on takes a run of the sampler without it, a second or two for each
-100,000 ratings."""
+100,000 ratings: so there are three, or as many as together have this many ratings to be sampled."""
+ENCODER_TRUST, TRUST_ROWS = 0.5, 1_000
+"""How much of the base is believed to be the encoder's, as if this many rows had said so."""
 MOST_HEAD_ROWS = 2
 """A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
 this many times `head_rows`."""
@@ -76,7 +79,7 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
         history.movie_users, row_movies, n_folds=training.n_folds, seed=training.seed
     )
     wanted = ceil(training.head_rows * training.n_folds / history.n_ratings)
-    n_chosen = min(training.n_folds, MOST_HEAD_FOLDS, wanted)
+    n_chosen = min(training.n_folds, wanted, max(MIN_HEAD_FOLDS, MOST_SAMPLED // history.n_ratings))
     chosen = range(n_chosen)
     users = np.ones(history.n_users, dtype=np.bool_)
     share = MOST_HEAD_ROWS * training.head_rows * training.n_folds / (n_chosen * history.n_ratings)
@@ -159,12 +162,12 @@ def fit_network(
     """
     columns = [feature_names("full").index(name) for name in names]
     features, stars = prepared.features[:, columns], torch.from_numpy(prepared.rows.stars)
-    if encoded is None:
-        base = float(history.user_codes.mean() * HALF_STAR)
-        rows = HeadRows(features, torch.full((len(stars),), base), stars)
-    else:
-        base = 0.0
-        rows = HeadRows(join_inputs(features, encoded.means, encoded.spreads), encoded.means, stars)
+    overall_mean = float(history.user_codes.mean() * HALF_STAR)
+    inputs, base, weights = features, overall_mean, torch.zeros(len(names))
+    if encoded is not None:
+        inputs = join_inputs(features, encoded.means, encoded.spreads)
+        base, weights = mix_base(inputs, stars, overall_mean, names)
+    rows = HeadRows(inputs, base + inputs @ weights, stars)
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "heads")
     intervals = fit_intervals(
         rows,
@@ -180,10 +183,43 @@ def fit_network(
         heads=heads,
         intervals=intervals,
         base=base,
+        base_weights=weights,
         low=history.scale.low,
         high=history.scale.high,
     )
     return TrainedNetwork(network.eval(), config, names)
+
+
+def mix_base(
+    inputs: torch.Tensor, stars: torch.Tensor, overall_mean: float, names: tuple[str, ...]
+) -> tuple[float, torch.Tensor]:
+    """Weigh the encoder against the plain biases, by least squares on the held-out rows.
+
+    Where there is much to go by, nearly all is the encoder's; with a few users or a rating or two a movie, it
+    may be worse than the biases, and a mean of both is better than either.
+
+    Args:
+        inputs: (n, n_features + 2) the heads' inputs.
+        stars: (n,) actual ratings.
+        overall_mean: of all ratings, stars.
+        names: the features.
+
+    Returns:
+        The constant part of the base, stars, and the weight of each input in it.
+    """
+    n_features = len(names)
+    biases, encoder = torch.zeros(n_features + 2), torch.zeros(n_features + 2)
+    for name in ("user_bias", "movie_bias"):
+        if name in names:
+            biases[names.index(name)] = 1.0
+    encoder[n_features] = 1.0
+    plain = overall_mean + inputs @ biases
+    gain, wanted = inputs @ encoder - plain, stars - plain
+    worth = (gain**2).mean() * TRUST_ROWS
+    share = float(
+        ((gain @ wanted + ENCODER_TRUST * worth) / (gain @ gain + worth).clamp_min(1e-9)).clamp(0, 1)
+    )
+    return (1 - share) * overall_mean, (1 - share) * biases + share * encoder
 
 
 def _sample(

@@ -22,6 +22,8 @@ from model.training.threads import one_thread
 
 MIN_VARIANCE = 1e-4
 """Stars squared; errors that are all zero still have a spread."""
+TRUSTED_ROWS = 2_000
+"""What heads have learned from this many rows is believed by half: with a few hundred they fit noise."""
 COVERAGE = 0.8
 """Share of the actual ratings that the intervals are calibrated to hold."""
 
@@ -80,7 +82,7 @@ def fit_heads(
     build_module: type[HeadModule] = HeadModule,
     start: float = 0.0,
 ) -> Heads:
-    """Train heads with Lightning and return those of the best epoch.
+    """Train heads with Lightning and return those of the best epoch, less sure of themselves after few rows.
 
     Args:
         rows: what to train on and to validate with.
@@ -99,15 +101,20 @@ def fit_heads(
     torch.manual_seed(config.training.seed)
     training, validation = rows.take(~is_validation), rows.take(is_validation)
     network = config.network
-    heads = Heads(*standardise(training.inputs), hidden_size=network.hidden_size, n_heads=network.n_heads)
-    with torch.no_grad():
-        heads.biases[-1].fill_(start)
+    heads = Heads(
+        *standardise(training.inputs),
+        hidden_size=network.hidden_size,
+        n_heads=network.n_heads,
+        start=start,
+    )
     module = build_module(heads, config, low=scale.low, high=scale.high)
     finished = folder / "finished.ckpt"
     if not finished.exists():
         _train(module, training, validation, config, folder).rename(finished)
     module.load_state_dict(torch.load(finished, map_location="cpu", weights_only=True)["state_dict"])
-    return module.heads.cpu()
+    heads = module.heads.cpu()
+    heads.shrink(len(training.stars) / (len(training.stars) + TRUSTED_ROWS))
+    return heads
 
 
 def _train(

@@ -129,14 +129,21 @@ class Heads(nn.Module):
         deviations: (n_inputs,) standard deviation of each input.
         hidden_size: units in each of the two hidden layers.
         n_heads: how many.
+        start: what they give before training.
     """
 
-    def __init__(self, means: Tensor, deviations: Tensor, *, hidden_size: int, n_heads: int) -> None:
+    def __init__(
+        self, means: Tensor, deviations: Tensor, *, hidden_size: int, n_heads: int, start: float = 0.0
+    ) -> None:
         super().__init__()
         self.means: Tensor
         self.deviations: Tensor
+        self.start: Tensor
+        self.gain: Tensor
         self.register_buffer("means", means)
         self.register_buffer("deviations", deviations)
+        self.register_buffer("start", torch.tensor(start, dtype=torch.float32))
+        self.register_buffer("gain", torch.tensor(1.0))
         sizes = (len(means), hidden_size, hidden_size, 1)
         self.weights = nn.ParameterList(
             torch.randn(n_heads, fan_in, fan_out) / fan_in**0.5
@@ -144,7 +151,15 @@ class Heads(nn.Module):
         )
         self.biases = nn.ParameterList(torch.zeros(n_heads, 1, fan_out) for fan_out in sizes[1:])
         with torch.no_grad():
-            self.weights[-1].zero_()  # training starts from no correction
+            self.weights[-1].zero_()  # training starts from `start`
+
+    def shrink(self, gain: float) -> None:
+        """Draw what the heads give towards `start`.
+
+        Args:
+            gain: the share of what they have learned that is kept, 0 to 1.
+        """
+        self.gain.fill_(gain)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Correct: (n_queries, n_inputs) to (n_heads, n_queries), stars."""
@@ -154,7 +169,7 @@ class Heads(nn.Module):
             hidden = hidden @ weight + bias
             if layer < last:
                 hidden = nn.functional.silu(hidden)
-        return hidden[..., 0]
+        return self.start + self.gain * hidden[..., 0]
 
 
 class Intervals(nn.Module):
@@ -184,7 +199,8 @@ class RatingNetwork(nn.Module):
         encoder: None for the network of the `seed` features.
         heads: trained on the features, followed by the encoder's mean and spread where there is one.
         intervals: takes the same inputs as the heads.
-        base: what the heads correct where there is no encoder, stars.
+        base: the constant part of what the heads correct, stars.
+        base_weights: (n_inputs,) the rest of it, linear in the heads' inputs; None for nothing.
         low: lowest rating of the scale, stars.
         high: highest rating of the scale, stars.
     """
@@ -196,6 +212,7 @@ class RatingNetwork(nn.Module):
         heads: Heads,
         intervals: Intervals,
         base: float,
+        base_weights: Tensor | None = None,
         low: float,
         high: float,
     ) -> None:
@@ -205,7 +222,11 @@ class RatingNetwork(nn.Module):
         self.intervals = intervals
         self.low, self.high = low, high
         self.base: Tensor
+        self.base_weights: Tensor
         self.register_buffer("base", torch.tensor(base, dtype=torch.float32))
+        self.register_buffer(
+            "base_weights", torch.zeros_like(heads.means) if base_weights is None else base_weights
+        )
 
     def forward(self, features: Tensor, *contexts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predict.
@@ -218,12 +239,17 @@ class RatingNetwork(nn.Module):
             The predicted rating and the bounds of its interval, each (n_queries,) stars within the scale.
         """
         if self.encoder is None:
-            return self.correct(features, self.base)
-        mean, spread = self.encoder(*contexts)
-        return self.correct(join_inputs(features, mean, spread), mean)
+            return self.correct(features)
+        return self.correct(join_inputs(features, *self.encoder(*contexts)))
 
-    def correct(self, inputs: Tensor, bases: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def compute_bases(self, inputs: Tensor) -> Tensor:
+        """What the heads correct, (n_queries,) stars, from their inputs (n_queries, n_inputs)."""
+        bases: Tensor = self.base + inputs @ self.base_weights
+        return bases
+
+    def correct(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Add the heads' corrections to what they correct, and the interval; see `forward`."""
+        bases = self.compute_bases(inputs)
         predicted = (bases + self.heads(inputs)).mean(0).clamp(self.low, self.high)
         lowest, highest = self.intervals(inputs, predicted)
         return predicted, lowest.clamp(self.low, self.high), highest.clamp(self.low, self.high)
@@ -258,7 +284,7 @@ class KnownUserNetwork(nn.Module):
         members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people).sum(-1)
         mean = members.mean(1)
         spread = ((members - mean[:, None]) ** 2).mean(1).sqrt()
-        return self.network.correct(join_inputs(features, mean, spread), mean)
+        return self.network.correct(join_inputs(features, mean, spread))
 
 
 def join_inputs(features: Tensor, mean: Tensor, spread: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
     torch.save({"format": 1}, tmp_path / FILE_NAME)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 3"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 4"):
         read_checkpoint(tmp_path)
 
 

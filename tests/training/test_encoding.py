@@ -93,7 +93,13 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
         heads.weights[1].fill_(1.0)
         heads.weights[2].fill_(1.0)
     network = RatingNetwork(
-        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=0.0, low=-100.0, high=100.0
+        encoder=encoder,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=0.0,
+        base_weights=torch.tensor([0.0, 1.0, 0.0]),
+        low=-100.0,
+        high=100.0,
     )
     contexts, queries = make_contexts(HISTORY), make_queries(ASKED)
     features = np.arange(len(ASKED), dtype=np.float32)[:, None]

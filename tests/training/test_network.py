@@ -210,19 +210,37 @@ def test_network_averages_heads_and_clips_when_there_is_no_encoder(
     assert (low.item(), high.item()) == (max(expected - 1, 1.0), min(expected + 1, 5.0))
 
 
-def test_network_corrects_the_encoder_when_there_is_one(posterior: Posterior) -> None:
-    """The heads' correction is added to the encoder's mean."""
+def test_network_corrects_its_base_when_there_is_an_encoder(posterior: Posterior) -> None:
+    """The heads' correction, 1, is added to 0.25 + 2 x the feature + half the encoder's mean."""
     encoder = UserEncoder.from_posterior(posterior)
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.biases[2].fill_(1.0)
     network = RatingNetwork(
-        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=99.0, low=-100.0, high=100.0
+        encoder=encoder,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=0.25,
+        base_weights=torch.tensor([2.0, 0.5, 0.0]),
+        low=-100.0,
+        high=100.0,
     )
     context = [torch.tensor([[3]]), torch.tensor([[4.0]]), torch.tensor([[1.0]])]
     asked = [torch.tensor([0]), torch.tensor([2])]
     mean = np.mean(predict_members(posterior, {2: 4.0}, 1))
-    assert network(torch.zeros(1, 1), *context, *asked)[0].item() == pytest.approx(mean + 1, abs=1e-4)
+    predicted = network(torch.tensor([[3.0]]), *context, *asked)[0].item()
+    assert predicted == pytest.approx(1 + 0.25 + 2 * 3 + mean / 2, abs=1e-4)
+
+
+def test_heads_give_less_of_what_they_learned_when_shrunk() -> None:
+    """Start 2 and learned 0.5: a gain of a quarter gives 2 + 0.125."""
+    heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1, start=2.0)
+    assert heads(torch.ones(1, 1)).tolist() == [[2.0]]
+    with torch.no_grad():
+        heads.biases[2].fill_(0.5)
+        assert heads(torch.ones(1, 1)).tolist() == [[2.5]]
+        heads.shrink(0.25)
+        assert heads(torch.ones(1, 1)).tolist() == [[2.125]]
 
 
 def test_known_user_network_needs_an_encoder() -> None:

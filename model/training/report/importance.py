@@ -7,7 +7,7 @@ import torch
 
 from model.metrics import rmse
 from model.training.checkpoint import TrainedNetwork
-from model.training.encoding import correct_bases
+from model.training.encoding import run_heads
 from model.training.module import HeadRows
 
 MOST_ROWS = 5_000
@@ -27,7 +27,8 @@ GROUPS = {
 """The features by what they tell."""
 OTHERS = "others"
 ENCODER = "user encoder"
-"""The encoder's prediction, which the heads correct, and its spread."""
+ENCODER_COLUMNS = ("prediction", "spread")
+"""What the encoder gives: most of what the heads correct, and how far its samples are apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +71,21 @@ def measure_importance(trained: TrainedNetwork, rows: HeadRows, *, seed: int) ->
         rows = rows.take(torch.from_numpy(np.sort(rng.choice(n_rows, MOST_ROWS, replace=False))))
     stars = rows.stars.numpy()
 
-    def measure(inputs: torch.Tensor, bases: torch.Tensor) -> float:
-        return rmse(correct_bases(trained.network, inputs, bases)[:, 0], stars)
+    def measure(inputs: torch.Tensor) -> float:
+        return rmse(run_heads(trained.network, inputs)[:, 0], stars)
 
-    whole = measure(rows.inputs, rows.bases)
+    whole = measure(rows.inputs)
     groups = []
     has_encoder = trained.network.encoder is not None
+    all_columns = (*trained.feature_names, *ENCODER_COLUMNS)
     for name, columns in group_columns(trained.feature_names, has_encoder=has_encoder).items():
+        places = [all_columns.index(column) for column in columns]
         rises = []
         for _ in range(N_SHUFFLES):
             order = torch.from_numpy(rng.permutation(len(stars)))
-            inputs, bases = rows.inputs.clone(), rows.bases
-            if name == ENCODER:
-                first = len(trained.feature_names)
-                inputs[:, first:], bases = inputs[order, first:], bases[order]
-            else:
-                places = [trained.feature_names.index(column) for column in columns]
-                inputs[:, places] = inputs[order][:, places]
-            rises.append(measure(inputs, bases) - whole)
+            inputs = rows.inputs.clone()
+            inputs[:, places] = inputs[order][:, places]
+            rises.append(measure(inputs) - whole)
         groups.append(GroupImportance(name, columns, float(np.mean(rises)), float(np.std(rises))))
     groups.sort(key=lambda group: -group.rise)
     return Importance(len(stars), whole, tuple(groups))
@@ -103,5 +101,5 @@ def group_columns(names: tuple[str, ...], *, has_encoder: bool) -> dict[str, tup
     groups = {group: tuple(name for name in names if name in members) for group, members in GROUPS.items()}
     known = {name for members in GROUPS.values() for name in members}
     groups[OTHERS] = tuple(name for name in names if name not in known)
-    groups[ENCODER] = ("prediction", "spread") if has_encoder else ()
+    groups[ENCODER] = ENCODER_COLUMNS if has_encoder else ()
     return {group: columns for group, columns in groups.items() if columns}

@@ -9,7 +9,7 @@ from tiny_run import TINY_CONFIG
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.metrics import rmse
 from model.training.checkpoint import TrainedNetwork
-from model.training.encoding import correct_bases
+from model.training.encoding import run_heads
 from model.training.module import HeadRows
 from model.training.network import Heads, RatingNetwork, UserEncoder
 from model.training.report import importance
@@ -55,7 +55,7 @@ def test_only_the_group_that_is_read_matters_when_the_others_are_shuffled(rng: n
     """Heads that read neighbour_2 alone, and ratings just as they predict: the era moves nothing at all."""
     trained = build_network(SEED_FEATURES, reads="neighbour_2", encoder=None)
     rows = build_rows(rng, len(SEED_FEATURES))
-    stars = torch.from_numpy(correct_bases(trained.network, rows.inputs, rows.bases)[:, 0].copy())
+    stars = torch.from_numpy(run_heads(trained.network, rows.inputs)[:, 0].copy())
     found = measure_importance(trained, HeadRows(rows.inputs, rows.bases, stars), seed=1)
     neighbours, era = found.groups
     assert (neighbours.name, era.name) == ("neighbours", "era")
