@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.load_client import Load
-from benchmarks.speed import draw_pairs
+from benchmarks.costs import draw_pairs
 from benchmarks.tables import (
     Table,
     add_report_flags,

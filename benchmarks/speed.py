@@ -1,28 +1,21 @@
-"""What everything costs, each beside what bounds it: ratios first, absolute figures after.
-
-Serving is measured through the Lambda handler beside an empty route under the same framework and wrapper; a
-cold start beside a bare import of the same packages; neighbours beside scikit-surprise's user-kNN; reading
-beside reading the bytes alone. Memory and cold starts are taken in processes of their own.
-"""
+"""What everything costs, each beside what bounds it: ratios first, absolute figures after."""
 
 import argparse
-import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from fastapi import FastAPI
-
-from benchmarks.methods import build_method
+from benchmarks.costs import (
+    measure_bulk,
+    measure_cold_start,
+    measure_neighbours,
+    measure_reading,
+    measure_serving,
+    measure_size,
+)
 from benchmarks.ours import default_config
 from benchmarks.tables import (
     Table,
@@ -33,26 +26,13 @@ from benchmarks.tables import (
     require_writable,
     write_report,
 )
-from model.bundle import Bundle, load_bundle
+from model.bundle import load_bundle
 from model.cli import Parser, run_command
 from model.errors import ConfigError
-from model.formats.pairs import Pairs
-from model.history import NO_CUT, History, build_history
-from model.large_synthetic import LargeConfig, write_large_synthetic
 from model.progress import track_items
 from model.ratings import read_ratings
-from model.score import find_compiled_search, score_pairs
-from model.serving.app import build_app
-from model.serving.events import LambdaEntry
-from model.serving.live import LiveService
-from model.serving.predictor import Predictor
-from model.serving.service import Service
-from model.table import Movies, Ratings
-from model.training.bulk_neighbours import build_whole_search
-from model.training.evaluation import build_test_queries
 from model.training.onnx_export import export_run
 from model.training.run import train_run
-from model.views import view_history
 
 PROG = "python -m benchmarks.speed"
 EXAMPLES = {
@@ -60,42 +40,6 @@ EXAMPLES = {
     "--data ratings.csv --no-peer --sizes 1e5,1e6,1e7 --plot scale.png": "curves of made-up data too",
     "--bundle artifacts/bundle --json": "serving a bundle that is there already; the figures as JSON",
 }
-N_REQUESTS = 400
-N_STARTS = 5
-N_RECOMMENDATIONS = 60
-N_SCORED = 100_000
-WARM_UP = 30
-
-_COLD = """
-import json, sys, time
-started = float(sys.argv[1])
-import handler
-handler.handler({"user_id": int(sys.argv[2]), "movie_id": int(sys.argv[3])}, None)
-print(json.dumps(time.time() - started))
-"""
-_BARE = """
-import json, os, sys, time
-started = float(sys.argv[1])
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import fastapi, mangum, numpy, onnxruntime, pydantic
-print(json.dumps(time.time() - started))
-"""
-_READ = """
-import json, resource, sys, time
-from pathlib import Path
-from model.history import build_history
-from model.ratings import read_ratings
-started = time.perf_counter()
-ratings = read_ratings(Path(sys.argv[1]))
-read = time.perf_counter()
-n = len(ratings)
-history = build_history(ratings)
-done = time.perf_counter()
-print(json.dumps({
-    "ratings": n, "read_s": read - started, "index_s": done - read,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
-}))
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,159 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _build_parser().parse_args(argv)
     return run_command(lambda: _run(arguments), prog=PROG, verbose=arguments.verbose)
-
-
-def measure_serving(bundle: Bundle) -> dict[str, Any]:
-    """Time warm single predictions through the Lambda handler, beside an empty route; milliseconds.
-
-    Args:
-        bundle: what to serve.
-    """
-    live = LiveService(Service.from_bundle(bundle))
-    entry = LambdaEntry(build_app(live), live)
-    empty = FastAPI()
-
-    @empty.post("/v1/predict")
-    async def answer() -> dict[str, bool]:
-        return {"ok": True}
-
-    empty_entry = LambdaEntry(empty, live)
-    pairs = draw_pairs(bundle.history, N_REQUESTS + WARM_UP, seed=1)
-    events = [
-        _build_event({"user_id": user, "movie_id": movie})
-        for user, movie in zip(pairs.user_ids.tolist(), pairs.movie_ids.tolist(), strict=True)
-    ]
-    # turn about, so that both see the same moments of a busy machine
-    times: dict[str, list[float]] = {"empty": [], "predict": [], "direct": []}
-    for event, user, movie in zip(events, pairs.user_ids.tolist(), pairs.movie_ids.tolist(), strict=True):
-        direct = {"user_id": user, "movie_id": movie}
-        times["empty"].append(_time(partial(empty_entry, event, None)))
-        times["predict"].append(_time(partial(entry, event, None)))
-        times["direct"].append(_time(partial(entry, direct, None)))
-    return {
-        name: {
-            "p50_ms": float(np.median(values[WARM_UP:]) * 1e3),
-            "p99_ms": float(np.quantile(values[WARM_UP:], 0.99) * 1e3),
-        }
-        for name, values in times.items()
-    }
-
-
-def measure_cold_start(bundle: Bundle) -> dict[str, float]:
-    """Time a process from its start to its first answer, beside one that only imports; medians, seconds.
-
-    Args:
-        bundle: what to serve.
-    """
-    pairs = draw_pairs(bundle.history, 1, seed=2)
-    arguments = [str(pairs.user_ids[0]), str(pairs.movie_ids[0])]
-    times: dict[str, list[float]] = {"bare": [], "cold": []}
-    for _ in range(N_STARTS):
-        for name, code in (("bare", _BARE), ("cold", _COLD)):
-            times[name].append(_run_apart(code, [repr(time.time()), *arguments], bundle=bundle.path))
-    return {name: float(np.median(values)) for name, values in times.items()}
-
-
-def measure_bulk(bundle: Bundle) -> dict[str, float]:
-    """Time scoring of many pairs and recommendations over all movies.
-
-    Args:
-        bundle: what to score with.
-    """
-    predictor = Predictor(bundle)
-    search = find_compiled_search(bundle)
-    pairs = draw_pairs(bundle.history, N_SCORED, seed=3)
-    cuts = np.full(len(pairs), NO_CUT, dtype=np.int32)
-    score_pairs(predictor, pairs, cuts, search=search)  # compiles
-    started = time.perf_counter()
-    score_pairs(predictor, pairs, cuts, search=search)
-    report = {"scored_pairs_per_s": len(pairs) / (time.perf_counter() - started)}
-    if bundle.vectors is not None:
-        users = np.random.default_rng(4).choice(bundle.history.user_ids, N_RECOMMENDATIONS)
-        times = [_time(partial(predictor.recommend, user, n=100)) for user in users.tolist()]
-        report["recommend_p50_ms"] = float(np.median(times) * 1e3)
-        report["recommend_p99_ms"] = float(np.quantile(times, 0.99) * 1e3)
-    return report
-
-
-def measure_neighbours(ratings: Ratings, *, with_peer: bool) -> dict[str, float]:
-    """Time one pass of the neighbour features over all rows with the whole history.
-
-    Args:
-        ratings: the rows; the history is all of them, each row's own rating left out.
-        with_peer: whether to time scikit-surprise's user-kNN on the same rows too.
-    """
-    history = build_history(ratings)
-    contexts, queries = build_test_queries(history, ratings)
-    queries = replace(queries, own_codes=(ratings.stars * 2).astype(np.uint8))
-    search, views = build_whole_search(history), view_history(history)
-    search(views, contexts, queries.take(np.arange(len(queries)) < 100))  # compiles
-    times = [_time(lambda: search(views, contexts, queries)) for _ in range(3)]
-    report = {"rows": float(len(queries)), "rows_per_s": len(queries) / float(np.median(times))}
-    if with_peer:
-        peer = build_method("knn_user", seed=1)
-        started = time.perf_counter()
-        peer.fit(ratings)
-        peer.predict(ratings)
-        report["peer_rows_per_s"] = len(queries) / (time.perf_counter() - started)
-    return report
-
-
-def measure_reading(path: Path) -> dict[str, float]:
-    """Time reading and indexing from text, and take the memory, in a process of its own.
-
-    Args:
-        path: a file or a folder of text.
-    """
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    started = time.perf_counter()
-    n_bytes = 0
-    for file in files:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 24):
-                n_bytes += len(chunk)
-    raw = time.perf_counter() - started
-    return {**_run_apart(_READ, [str(path)]), "bytes": float(n_bytes), "raw_s": raw}
-
-
-def measure_size(n_ratings: int, folder: Path) -> dict[str, float]:
-    """Make up ratings and take what reading, neighbours and a prediction cost at that size.
-
-    Args:
-        n_ratings: how many.
-        folder: scratch space.
-    """
-    data = folder / f"made-up-{n_ratings}"
-    if not data.exists():
-        write_large_synthetic(data, LargeConfig.of_size(n_ratings))
-    report = measure_reading(data)
-    history = build_history(read_ratings(data))
-    users = np.random.default_rng(5).choice(history.n_users, min(200, history.n_users), replace=False)
-    report |= _measure_some_neighbours(history, np.sort(users).astype(np.int32))
-    return report
-
-
-def draw_pairs(history: History, n: int, *, seed: int) -> Pairs:
-    """Draw pairs of a user and a movie that the user has not rated, both by how many ratings they have.
-
-    Args:
-        history: whom and what to draw.
-        n: how many pairs.
-        seed: chooses them.
-    """
-    rng = np.random.default_rng(seed)
-    users: list[int] = []
-    movies: list[int] = []
-    while len(users) < n:
-        by_user, by_movie = rng.integers(history.n_ratings, size=2)
-        user = int(np.searchsorted(history.user_offsets, by_user, side="right")) - 1
-        movie = int(history.user_movies[by_movie])
-        if movie not in history.user_movies[history.user_rows(user)]:
-            users.append(int(history.user_ids[user]))
-            movies.append(int(history.movie_ids[movie]))
-    return Pairs(
-        user_ids=np.array(users), movie_ids=np.array(movies), days=None, stars=None, is_prize_query=False
-    )
 
 
 def build_tables(report: dict[str, Any]) -> list[Table]:
@@ -310,13 +101,24 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
         Table(f"{report['data']}: {report['ratings']:,} ratings", ["", "figure"], figures),
     ]
     if report["sizes"]:
-        heads = ["ratings", "read s", "index s", "peak MB", "neighbours, ms a user"]
+        heads = [
+            "ratings",
+            "read s",
+            "index s",
+            "peak MB",
+            "neighbours, ms a user",
+            "prediction p50 ms",
+            "p99 ms",
+        ]
         rows = [
             [
                 f"{line['ratings']:,.0f}",
                 *(format_number(line[name], 2) for name in ("read_s", "index_s")),
                 format_number(line["peak_mb"], 0),
-                format_number(line["neighbours_ms_a_user"], 2),
+                *(
+                    format_number(line[name], 2)
+                    for name in ("neighbours_ms_a_user", "prediction_p50_ms", "prediction_p99_ms")
+                ),
             ]
             for line in report["sizes"]
         ]
@@ -341,72 +143,13 @@ def draw_plot(lines: Sequence[dict[str, float]], path: Path) -> None:
         ("index_s", "indexing, s"),
         ("peak_mb", "peak memory, MB"),
         ("neighbours_ms_a_user", "neighbours, ms a user"),
+        ("prediction_p50_ms", "one prediction but for the network, ms"),
     ):
         axes.loglog(sizes, [line[name] for line in lines], marker="o", label=label)
     axes.set_xlabel("ratings")
     axes.legend()
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.savefig(path)
-
-
-def _measure_some_neighbours(history: History, users: np.ndarray) -> dict[str, float]:
-    """Time the neighbours of all rows of some users."""
-    rows = np.concatenate([np.arange(*history.user_offsets[user : user + 2]) for user in users])
-    owners = np.repeat(users, np.diff(history.user_offsets)[users])
-    asked = Ratings(
-        user_ids=history.user_ids[owners],
-        movie_ids=history.movie_ids[history.user_movies[rows]],
-        stars=history.user_codes[rows] * np.float32(0.5),
-        days=np.zeros(len(rows), dtype=np.int16),
-        movies=_catalogue(history),
-        scale=history.scale,
-    )
-    contexts, queries = build_test_queries(history, asked)
-    queries = replace(queries, own_codes=history.user_codes[rows])
-    search, views = build_whole_search(history), view_history(history)
-    search(views, contexts, queries.take(np.arange(len(queries)) < 10))
-    seconds = _time(lambda: search(views, contexts, queries))
-    return {"neighbours_ms_a_user": seconds * 1e3 / len(users), "neighbour_rows_per_s": len(rows) / seconds}
-
-
-def _catalogue(history: History) -> Movies:
-    return Movies(history.movie_ids, [""] * history.n_movies, history.release_years)
-
-
-def _time(call: Callable[[], object]) -> float:
-    """How long one call takes, seconds."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
-def _build_event(body: dict[str, object]) -> dict[str, Any]:
-    """An HTTP API event that posts a body to /v1/predict."""
-    http = {"method": "POST", "path": "/v1/predict", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"}
-    return {
-        "version": "2.0",
-        "rawPath": "/v1/predict",
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json", "host": "localhost"},
-        "requestContext": {"http": http, "stage": "$default"},
-        "body": json.dumps(body),
-        "isBase64Encoded": False,
-    }
-
-
-def _run_apart(code: str, arguments: Sequence[str], *, bundle: Path | None = None) -> Any:
-    """What a fresh interpreter prints, from JSON."""
-    environment = {**os.environ, **({"MODEL_BUNDLE": str(bundle.resolve())} if bundle else {})}
-    root = Path(__file__).parents[1]
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=root,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(finished.stdout.splitlines()[-1])
 
 
 def _ratio(report: dict[str, dict[str, float]], name: str, bound: str, figure: str) -> str:

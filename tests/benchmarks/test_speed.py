@@ -6,12 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import speed
-from benchmarks.speed import (
-    build_tables,
+from benchmarks import costs
+from benchmarks.costs import (
     draw_pairs,
-    draw_plot,
-    main,
     measure_bulk,
     measure_cold_start,
     measure_neighbours,
@@ -19,6 +16,7 @@ from benchmarks.speed import (
     measure_serving,
     measure_size,
 )
+from benchmarks.speed import build_tables, draw_plot, main
 from model.bundle import Bundle, load_bundle
 from model.ratings import write_sample_csv
 from model.table import Ratings
@@ -36,7 +34,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, number in (
         ("N_REQUESTS", 3), ("N_STARTS", 1), ("N_RECOMMENDATIONS", 2), ("N_SCORED", 50), ("WARM_UP", 1),
     ):  # fmt: skip
-        monkeypatch.setattr(speed, name, number)
+        monkeypatch.setattr(costs, name, number)
 
 
 def test_draw_pairs_gives_unrated_pairs_and_the_same_again(bundle: Bundle) -> None:
@@ -92,6 +90,7 @@ def test_size_is_made_up_and_measured(tmp_path: Path) -> None:
     report = measure_size(20_000, tmp_path)
     assert report["ratings"] == 20_000
     assert report["neighbours_ms_a_user"] > 0
+    assert 0 < report["prediction_p50_ms"] <= report["prediction_p99_ms"]
     assert (tmp_path / "made-up-20000" / "combined_data_1.txt").is_file()
 
 
@@ -107,20 +106,31 @@ def test_tables_put_ratios_first_when_everything_is_measured() -> None:
         "neighbours": {"rows_per_s": 20.0, "peer_rows_per_s": 4.0},
         "reading": {"ratings": 1_200, "read_s": 3.0, "index_s": 1.0, "raw_s": 0.1},
         "sizes": [
-            {"ratings": 1e5, "read_s": 1.0, "index_s": 0.5, "peak_mb": 99.0, "neighbours_ms_a_user": 0.25}
+            {
+                "ratings": 1e5,
+                "read_s": 1.0,
+                "index_s": 0.5,
+                "peak_mb": 99.0,
+                "neighbours_ms_a_user": 0.25,
+                "prediction_p50_ms": 0.75,
+                "prediction_p99_ms": 1.75,
+            }
         ],
     }
     ratios, figures, curves = build_tables(report)
     assert [row[1] for row in ratios.rows] == ["2.00", "1.50", "5.0", "30.0"]
     assert ["warm prediction, HTTP event, p99", "9.00 ms"] in figures.rows
     assert ["reading and indexing", "300 ratings/s"] in figures.rows
-    assert curves.rows == [["100,000", "1.00", "0.50", "99", "0.25"]]
+    assert curves.rows == [["100,000", "1.00", "0.50", "99", "0.25", "0.75", "1.75"]]
 
 
 def test_plot_is_drawn_when_curves_are_measured(tmp_path: Path) -> None:
     """A picture of every cost."""
     pytest.importorskip("matplotlib")
-    line = {"read_s": 1.0, "index_s": 0.5, "peak_mb": 99.0, "neighbours_ms_a_user": 0.25}
+    line = {
+        "read_s": 1.0, "index_s": 0.5, "peak_mb": 99.0, "neighbours_ms_a_user": 0.25,
+        "prediction_p50_ms": 0.75,
+    }  # fmt: skip
     draw_plot([{"ratings": 1e5, **line}, {"ratings": 1e6, **line}], tmp_path / "plot.svg")
     text = (tmp_path / "plot.svg").read_text(encoding="utf-8")
     assert text.count("<path") > 8
