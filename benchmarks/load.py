@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.load_client import Load
 from benchmarks.costs import draw_pairs
+from benchmarks.load_client import Load
 from benchmarks.tables import (
     Table,
     add_report_flags,
