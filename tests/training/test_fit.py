@@ -86,11 +86,13 @@ def test_prepare_rows_holds_out_whole_folds_when_head_rows_are_few(
     assert prepared.features.shape == (len(prepared.rows.stars), len(FULL_FEATURES))
 
 
-def test_prepare_rows_holds_out_three_folds_when_more_rows_are_wanted_than_there_are(
-    history: History,
+@pytest.mark.parametrize(("most_sampled", "n_folds"), [(300_000, 5), (4_800, 4), (100, 3)])
+def test_prepare_rows_holds_out_what_the_sampler_can_afford_when_more_rows_are_wanted(
+    history: History, monkeypatch: pytest.MonkeyPatch, most_sampled: int, n_folds: int
 ) -> None:
-    """A posterior is sampled for each fold: more than three cost more than they give."""
-    assert prepare_rows(history, change_training(head_rows=50_000)).chosen == range(3)
+    """Each fold has 1,200 ratings sampled anew: all five folds, four for 4,800 ratings, never below three."""
+    monkeypatch.setattr(fit, "MOST_SAMPLED", most_sampled)
+    assert prepare_rows(history, change_training(head_rows=50_000)).chosen == range(n_folds)
 
 
 def test_validation_users_never_train_when_rows_are_prepared(prepared: PreparedRows) -> None:
