@@ -29,16 +29,27 @@ def build_network(
         if reads is not None:
             heads.weights[0][:, names.index(reads)] = 1.0
             heads.weights[-1].fill_(0.5)
+    base_weights = torch.zeros(len(heads.means))
+    if encoder is not None:
+        base_weights[len(names)] = 1.0  # the encoder's prediction alone
     network = RatingNetwork(
-        encoder=encoder, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+        encoder=encoder,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=3.0 if encoder is None else 0.0,
+        base_weights=base_weights,
+        low=1.0,
+        high=5.0,
     )
     return TrainedNetwork(network, TINY_CONFIG, names)
 
 
 def build_rows(rng: np.random.Generator, n_inputs: int) -> HeadRows:
-    """Random inputs; ratings that are exactly what the heads correct."""
-    bases = torch.from_numpy(rng.normal(3, 0.3, N).astype(np.float32))
-    return HeadRows(torch.from_numpy(rng.normal(size=(N, n_inputs)).astype(np.float32)), bases, bases)
+    """Random inputs, an encoder's prediction the last but one; ratings that are exactly that."""
+    inputs = torch.from_numpy(rng.normal(size=(N, n_inputs)).astype(np.float32))
+    inputs[:, -2] = 3 + 0.3 * inputs[:, -2]
+    stars = inputs[:, -2].clone()
+    return HeadRows(inputs, stars, stars)
 
 
 @pytest.fixture
@@ -84,7 +95,7 @@ def test_rows_are_drawn_when_there_are_more_than_enough(
     monkeypatch.setattr(importance, "MOST_ROWS", 100)
     trained = build_network(SEED_FEATURES, reads=None, encoder=None)
     rows = build_rows(rng, len(SEED_FEATURES))
-    off = HeadRows(rows.inputs, rows.bases, rows.bases + 0.5)
+    off = HeadRows(rows.inputs, torch.full((N,), 3.0), torch.full((N,), 3.5))
     found = measure_importance(trained, off, seed=1)
     assert found.n_rows == 100
     assert found.rmse == pytest.approx(0.5, abs=1e-3)
