@@ -28,7 +28,7 @@ WELL_REFUSED = re.compile(
     r"|user_id or ratings is required"
     r"|Input should be a valid integer|less than or equal to 9223372036854775807"
 )
-"""What is beyond JSON Schema: a date's range, the bundle's own scale, fields that depend on others, that 7.0 is
+"""Beyond JSON Schema: a date's range, the bundle's own scale, fields that depend on others, that 7.0 is
 no id, and where 64 bits end (there, its numbers are floats)."""
 
 
