@@ -60,7 +60,6 @@ def draw_curve(name: str, epochs: Sequence[Epoch]) -> Figure:
             labels=[(number, str(number)) for number in shown],
             words=f"Training and validation RMSE of {LINES[name]}; best of {len(epochs)} epochs: {best}",
             axis="epoch",
-            say="{:.3f}".format,
         ),
         f"Epoch {best} of {len(epochs)} was kept: validation RMSE {epochs[best - 1][VALIDATION_RMSE]:.4f}.",
         Table(

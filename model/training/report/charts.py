@@ -4,11 +4,21 @@ Colours come from the page's style sheet by class: `full`, `seed`, `biases`, `mo
 lines of the RMSE table, `training` and `validation`. Marks differ in shape as well as in colour.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from model.training.report.svg import LETTER, WIDTH, Scale, choose_ticks, drawing, element, text, tip
+from model.training.report.svg import (
+    LETTER,
+    WIDTH,
+    Scale,
+    choose_ticks,
+    drawing,
+    element,
+    text,
+    tip,
+    write_ticks,
+)
 
 TOP, BOTTOM, LEFT, RIGHT = 12, 40, 40, 8
 """Units around the area of a chart."""
@@ -75,7 +85,7 @@ def draw_bars(
     step = (WIDTH - LEFT - RIGHT) / len(labels)
     if labelled is None:
         labelled = range(0, len(labels), ceil((max(map(len, labels)) + 1) * LETTER / step))
-    body = _draw_grid(ticks, up, shorten)
+    body = _draw_grid(ticks, up, [shorten(tick) for tick in ticks])
     for place, (label, count) in enumerate(zip(labels, counts, strict=True)):
         x = LEFT + place * step
         height = up(0) - up(count)
@@ -88,7 +98,7 @@ def draw_bars(
         if len(labels) <= MOST_VALUES:
             body.append(text(x + step / 2, up(count) - 4, shorten(count), anchor="middle", css="value"))
         if place in labelled:
-            body.append(text(x + step / 2, HEIGHT - BOTTOM + 14, label, anchor="middle"))
+            body.append(text(x + step / 2, HEIGHT - BOTTOM + 16, label, anchor="middle"))
     body.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, axis, anchor="middle", css="axis"))
     return drawing(body, height=HEIGHT, words=words)
 
@@ -99,7 +109,6 @@ def draw_lines(
     labels: Sequence[tuple[float, str]],
     words: str,
     axis: str,
-    say: Callable[[float], str],
 ) -> str:
     """Lines over a numeric or labelled axis.
 
@@ -108,17 +117,18 @@ def draw_lines(
         labels: places on the x axis and what stands there; the outermost are its ends.
         words: what a screen reader says.
         axis: what the labels are.
-        say: writes a tick of the y axis.
     """
     values = [y for line in series for _, y in line.points]
     low, high = min(values), max(values)
     ticks = choose_ticks(low, high if high > low else low + 0.1, most=5)
     up = Scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP + LEGEND_HEIGHT)
     first, last = labels[0][0], labels[-1][0]
+    if first == last:
+        first, last = first - 1, last + 1
     inset = 30
-    across = Scale(first, last if last > first else first + 1, LEFT + inset, WIDTH - RIGHT - inset)
-    body = _draw_grid(ticks, up, say)
-    body += [text(across(x), HEIGHT - BOTTOM + 14, label, anchor="middle") for x, label in labels]
+    across = Scale(first, last, LEFT + inset, WIDTH - RIGHT - inset)
+    body = _draw_grid(ticks, up, write_ticks(ticks))
+    body += [text(across(x), HEIGHT - BOTTOM + 16, label, anchor="middle") for x, label in labels]
     body.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, axis, anchor="middle", css="axis"))
     for line in series:
         places = [(across(x), up(y)) for x, y in line.points]
@@ -133,18 +143,18 @@ def draw_dots(
     rows: Sequence[Row],
     *,
     words: str,
-    say: Callable[[float], str],
     guide: float | None = None,
     stems: bool = False,
+    percent: bool = False,
 ) -> str:
     """Horizontal dots with whiskers, a row each.
 
     Args:
         rows: from the top down.
         words: what a screen reader says.
-        say: writes a tick of the axis.
         guide: a value that a vertical line marks.
-        stems: whether the axis starts from zero and stems lead to the dots.
+        stems: whether the values are differences: stems lead from zero to the dots.
+        percent: whether the values are shares.
     """
     ends = [end for row in rows for end in (row.value - row.margin, row.value + row.margin)]
     ends += [0.0] if stems else []
@@ -155,10 +165,12 @@ def draw_dots(
     bottom = ROW_HEIGHT * len(rows) + 4
     body = [
         piece
-        for tick in ticks
+        for tick, said in zip(
+            ticks, write_ticks(ticks, sign="+" if stems else "", percent=percent), strict=True
+        )
         for piece in (
             element("line", x1=across(tick), x2=across(tick), y1=0, y2=bottom, css="grid"),
-            text(across(tick), bottom + 14, say(tick), anchor="middle"),
+            text(across(tick), bottom + 14, said, anchor="middle"),
         )
     ]
     if guide is not None:
@@ -244,13 +256,13 @@ def shorten(value: float) -> str:
     return f"{value:g}"
 
 
-def _draw_grid(ticks: Sequence[float], up: Scale, say: Callable[[float], str]) -> list[str]:
+def _draw_grid(ticks: Sequence[float], up: Scale, said: Sequence[str]) -> list[str]:
     return [
         piece
-        for tick in ticks
+        for tick, words in zip(ticks, said, strict=True)
         for piece in (
             element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(tick), y2=up(tick), css="grid"),
-            text(LEFT - 6, up(tick) + 4, say(tick), anchor="end"),
+            text(LEFT - 6, up(tick) + 4, words, anchor="end"),
         )
     ]
 

@@ -13,6 +13,8 @@ FEWEST_ROWS = 30
 """Fewer test rows than this support no remark."""
 NOTABLE_BIAS = 0.05
 """A mean error larger than this is remarked on, stars."""
+NOTABLE_SLOPE = 0.15
+"""A slope of actual over predicted ratings that is further from 1 is remarked on."""
 NOTABLE_COVERAGE = 0.01
 """An interval that is off by less than this is as promised, whatever the number of rows."""
 
@@ -37,7 +39,10 @@ def _judge_test(test: TestFacts, own: str) -> list[str]:
     weakest = find_weakest(test.accuracy, own)
     if weakest is not None:
         findings.append(f"Furthest off for users with {weakest[0]} ratings known: RMSE {weakest[1]:.4f}.")
-    mean = test.calibration.residuals.mean
+    slope, mean = test.calibration.slope, test.calibration.residuals.mean
+    if slope is not None and abs(slope - 1) > NOTABLE_SLOPE:
+        how = "too far apart" if slope < 1 else "too close together"
+        findings.append(f"Predictions are {how}: ratings rise by {slope:.2f} stars for each star predicted.")
     if abs(mean) > NOTABLE_BIAS:
         side = "higher" if mean > 0 else "lower"
         findings.append(f"Ratings are {abs(mean):.2f} stars {side} than predicted, on average.")
@@ -68,7 +73,8 @@ def judge_gain(accuracy: Accuracy) -> str:
 def judge_coverage(calibration: Calibration) -> str:
     """Whether the interval holds what it promises."""
     everything = calibration.coverage[0]
-    inside = f"{everything.share:.1%} of the ratings lie inside the {COVERAGE * 100:.0f} % interval"
+    share = f"{everything.share:.1%} (± {everything.margin:.1%})"
+    inside = f"{share} of the ratings lie inside the {COVERAGE * 100:.0f} % interval"
     if abs(everything.share - COVERAGE) <= max(everything.margin, NOTABLE_COVERAGE):
         return f"{inside}, as promised."
     return f"{inside}: it is too {'narrow' if everything.share < COVERAGE else 'wide'}."

@@ -10,7 +10,7 @@ from model.training.report.calibration import Calibration
 from model.training.report.charts import Row, Series, draw_bars, draw_dots, draw_lines
 from model.training.report.collect import TestFacts
 from model.training.report.document import Figure, Gallery, Paragraph, Section, Table
-from model.training.report.importance import Importance
+from model.training.report.importance import N_SHUFFLES, Importance
 
 LABELS = {
     "constant": "constant",
@@ -71,17 +71,14 @@ def _draw_lines(test: TestFacts) -> Figure:
         Row(LINES[line.name], line.rmse, line.margin or 0, f"{line.rmse:.4f}", line.name)
         for line in test.accuracy.lines
     ]
-    note = "Whiskers are 95 % confidence intervals, with users taken as drawn at random."
+    note = "The 95 % margins take users as drawn at random."
     if test.lowest_rmse is not None:
-        note += (
-            f" Dashed: the lowest that anybody could expect on these made-up ratings, {test.lowest_rmse:.4f}."
-        )
+        note += f" On these made-up ratings nobody could expect less than {test.lowest_rmse:.4f} (dashed)."
     return Figure(
         "RMSE of every line",
         draw_dots(
             rows,
             words="RMSE of every line: " + ", ".join(f"{row.label} {row.said}" for row in rows),
-            say="{:.2f}".format,
             guide=test.lowest_rmse,
         ),
         note,
@@ -117,7 +114,6 @@ def _draw_breakdown(title: str, axis: str, parts: Breakdown, note: str) -> Figur
         labels=[(x, parts.labels[place]) for x, place in enumerate(places)],
         words=f"RMSE {title.lower()}, a line for each of {', '.join(LABELS[name] for name in parts.rmse)}",
         axis=axis,
-        say="{:.2f}".format,
     )
     return Figure(title, svg, note, table)
 
@@ -137,8 +133,8 @@ def _draw_means(calibration: Calibration) -> Figure:
     )
     if calibration.slope is not None:
         note += (
-            f" The actual ratings rise by {calibration.slope:.2f} stars for each star predicted; less than "
-            "1 says that predictions are too far apart."
+            f" The actual ratings rise by {calibration.slope:.2f} stars for each star predicted: with less "
+            "than 1 predictions are too far apart, with more too close together."
         )
     means = Series(
         "mean of a bin",
@@ -156,7 +152,6 @@ def _draw_means(calibration: Calibration) -> Figure:
             labels=[(value, f"{value:.1f}") for value in (low, (low + high) / 2, high)],
             words="Mean actual rating against mean prediction, in bins; the table has the numbers",
             axis="mean prediction, stars",
-            say="{:g}".format,
         ),
         note,
         Table(
@@ -191,7 +186,7 @@ def _draw_coverage(calibration: Calibration) -> Figure:
         draw_dots(
             rows,
             words="Share inside the interval: " + ", ".join(f"{row.label} {row.said}" for row in rows),
-            say="{:.0%}".format,
+            percent=True,
             guide=COVERAGE,
         ),
         "Dashed: the share that was promised. Whiskers are 95 % confidence intervals.",
@@ -246,16 +241,16 @@ def write_importance(importance: Importance) -> Section:
         draw_dots(
             rows,
             words="Rise of the RMSE by group: " + ", ".join(f"{row.label} {row.said}" for row in rows),
-            say="{:+.2f}".format,
             stems=True,
         ),
-        f"From {importance.rmse:.4f} on {importance.n_rows:,} test rows. Whiskers are the standard "
-        "deviation over the shuffles.",
+        f"From {importance.rmse:.4f} on {importance.n_rows:,} test rows, with the standard "
+        f"deviation over {N_SHUFFLES} shuffles.",
     )
     table = Table(
         head=("group", "rise", "what is in it"),
         rows=tuple(
-            (group.name, f"{group.rise:+.4f}", list_columns(group.columns)) for group in importance.groups
+            (group.name, f"{group.rise:+.4f} ± {group.deviation:.4f}", list_columns(group.columns))
+            for group in importance.groups
         ),
         caption="The groups",
         is_numeric=False,

@@ -37,7 +37,7 @@ def draw_example(example: Example, scale: RatingScale) -> Figure:
     )
     known = f"{example.n_user_ratings:,} ratings of the user were known"
     if example.era_mean is not None:
-        known += f" (mean {example.era_mean:.1f} for movies of {example.era})"
+        known += f" (era mean {example.era_mean:.1f}, {example.era})"
     neighbours = Table(
         head=("neighbour", "gave", "distance", "common movies"),
         rows=tuple(

@@ -88,5 +88,21 @@ def choose_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     return [round(place * step, 10) for place in range(first, last + 1)]
 
 
+def write_ticks(ticks: Sequence[float], *, sign: str = "", percent: bool = False) -> list[str]:
+    """Write ticks with as many digits as their distance needs.
+
+    Args:
+        ticks: two or more, evenly spaced.
+        sign: "+" to write that of positive ones too.
+        percent: whether they are shares.
+
+    >>> write_ticks([0.0, 0.005, 0.01], sign="+"), write_ticks([0.7, 0.75], percent=True)
+    (['+0.000', '+0.005', '+0.010'], ['70%', '75%'])
+    """
+    digits = max(0, -floor(log10(ticks[1] - ticks[0]) + 1e-9))
+    form = f"{sign}.{max(0, digits - 2)}%" if percent else f"{sign}.{digits}f"
+    return [format(tick, form) for tick in ticks]
+
+
 def _write(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")

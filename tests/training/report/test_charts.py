@@ -88,9 +88,7 @@ def test_bars_are_drawn_when_all_are_empty() -> None:
 def test_lines_go_through_their_points_when_drawn() -> None:
     """The higher value is higher up, the middle label halfway."""
     series = Series("full", "full", ((0, 1.0), (1, 0.5), (2, 0.75)), ("a", "b", "c"))
-    svg = draw_lines(
-        [series], labels=[(0, "x"), (1, "y"), (2, "z")], words="line", axis="letter", say="{:.2f}".format
-    )
+    svg = draw_lines([series], labels=[(0, "x"), (1, "y"), (2, "z")], words="line", axis="letter")
     [line] = find(svg, "line")
     (x1, y1), (x2, y2), (x3, y3) = (
         tuple(map(float, pair.split(","))) for pair in line.get("points", "").split()
@@ -108,7 +106,6 @@ def test_lines_are_drawn_when_there_is_one_point() -> None:
         labels=[(1, "1")],
         words="one",
         axis="epoch",
-        say="{:.2f}".format,
     )
     mark = find(svg, "mark")[0]
     assert 0 < float(mark.get("cx", "")) < 360
@@ -118,7 +115,7 @@ def test_lines_are_drawn_when_there_is_one_point() -> None:
 def test_dots_stand_where_their_values_are_when_drawn() -> None:
     """0.8 is on the guide, 0.9 to the right of it, and the whisker is as long as its margin on both sides."""
     rows = [Row("first", 0.8, 0, "80%", "full"), Row("second", 0.9, 0.05, "90%", "full")]
-    svg = draw_dots(rows, words="dots", say="{:.0%}".format, guide=0.8)
+    svg = draw_dots(rows, words="dots", guide=0.8)
     first, second = (float(mark.get("cx", "")) for mark in find(svg, "mark"))
     [guide], [whisker] = find(svg, "guide"), find(svg, "whisker")
     assert guide.get("x1") == find(svg, "mark")[0].get("cx")
@@ -131,7 +128,7 @@ def test_dots_stand_where_their_values_are_when_drawn() -> None:
 def test_stems_start_from_zero_when_values_lie_on_both_sides() -> None:
     """One leads to the right and one to the left of the same place."""
     rows = [Row("up", 0.2, 0, "+0.2", "full"), Row("down", -0.1, 0, "-0.1", "full")]
-    up, down = find(draw_dots(rows, words="stems", say=str, stems=True), "stem")
+    up, down = find(draw_dots(rows, words="stems", stems=True), "stem")
     assert up.get("x1") == down.get("x1")
     assert float(down.get("x2", "")) < float(up.get("x1", "")) < float(up.get("x2", ""))
 

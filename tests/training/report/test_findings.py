@@ -60,10 +60,10 @@ def test_no_users_are_weakest_when_one_bucket_has_enough_rows() -> None:
 @pytest.mark.parametrize(
     ("share", "margin", "expected"),
     [
-        (0.795, 0.001, "79.5% of the ratings lie inside the 80 % interval, as promised."),
-        (0.7, 0.15, "70.0% of the ratings lie inside the 80 % interval, as promised."),
-        (0.7, 0.02, "70.0% of the ratings lie inside the 80 % interval: it is too narrow."),
-        (0.9, 0.02, "90.0% of the ratings lie inside the 80 % interval: it is too wide."),
+        (0.795, 0.001, "79.5% (± 0.1%) of the ratings lie inside the 80 % interval, as promised."),
+        (0.7, 0.15, "70.0% (± 15.0%) of the ratings lie inside the 80 % interval, as promised."),
+        (0.7, 0.02, "70.0% (± 2.0%) of the ratings lie inside the 80 % interval: it is too narrow."),
+        (0.9, 0.02, "90.0% (± 2.0%) of the ratings lie inside the 80 % interval: it is too wide."),
     ],
 )
 def test_coverage_is_judged_by_its_margin_when_it_is_off(share: float, margin: float, expected: str) -> None:
