@@ -41,7 +41,7 @@ _SCHEMES: Final = {
 
 _UNAUTHORIZED: Final = {
     "description": "No API key, or not one of the service's",
-    "content": {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}},
+    "content": problems.CONTENT,
 }
 
 _NO_KEY: Final = problems.Problem(

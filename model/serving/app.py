@@ -1,7 +1,7 @@
 """The HTTP application: routes, middleware, and every error as a problem."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,21 +17,12 @@ from model.serving.compression import COMPRESSION_LEVEL, SMALLEST_COMPRESSED, Gu
 from model.serving.docs_page import add_docs_page
 from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
+from model.serving.openapi import build_openapi
 from model.serving.routes import build_router
 from model.serving.settings import Settings
 from model.serving.telemetry import Telemetry
 
 _DEFAULTS = Settings()
-
-
-class GuardedApi(FastAPI):
-    """An application whose OpenAPI says that it asks for keys."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Describe the routes, once."""
-        if not self.openapi_schema:
-            access.describe_keys(super().openapi())
-        return super().openapi()
 
 
 def build_app(
@@ -49,7 +40,7 @@ def build_app(
         lifespan: what goes on for as long as a server runs the application; Lambda runs none.
     """
     telemetry = telemetry or Telemetry()
-    app = (GuardedApi if settings.key_hashes else FastAPI)(
+    app = FastAPI(
         title="Netflix Prize recommender",
         summary="The stars that a user gives a movie on a day.",
         version="1",
@@ -78,6 +69,8 @@ def build_app(
 
     app.include_router(page.build_router())
     app.include_router(build_router(live))
+    describe = partial(build_openapi, app, asks_for_keys=bool(settings.key_hashes))
+    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way to change it
     if settings.docs:
         add_docs_page(app)
     if telemetry.render is not None:

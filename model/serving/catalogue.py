@@ -8,8 +8,9 @@ import numpy as np
 from model.bundle import Bundle
 from model.dates import format_day
 from model.history import ERA_NAMES, NO_ERA, UNKNOWN
-from model.serving.movie_schemas import ExampleUser, Movie, UserRating
+from model.serving.movie_schemas import ExampleUser, Movie, SimilarMovie, UserRating
 from model.serving.refusals import UnknownIdError
+from model.serving.similarity import compare_vectors, correlate_ratings
 from model.table import HALF_STAR, NO_YEAR
 
 FEWEST_RATINGS: Final = 20
@@ -26,6 +27,7 @@ class Catalogue:
     def __init__(self, bundle: Bundle) -> None:
         self._history = bundle.history
         self._titles = bundle.titles
+        self._vectors = bundle.vectors
 
     @property
     def n_users(self) -> int:
@@ -79,6 +81,32 @@ class Catalogue:
     def search(self, text: str, *, limit: int) -> list[Movie]:
         """Find movies by title; see `model.titles.Titles.search`."""
         return self.describe(self._titles.search(text, limit=limit))
+
+    def list_similar(self, movie_id: int, n: int) -> list[SimilarMovie]:
+        """List the movies most like one, of those that anybody has rated; see `model.serving.similarity`.
+
+        Args:
+            movie_id: the data set's id.
+            n: how many at most; movies that are not alike at all are left out.
+
+        Raises:
+            UnknownIdError: if it is not listed.
+        """
+        movie = self.find_movie(movie_id)
+        counts = np.diff(self._history.movie_offsets)
+        if self._vectors is None:
+            likeness = correlate_ratings(self._history, movie)
+        else:
+            likeness = compare_vectors(self._vectors, movie, counts=counts)
+        likeness[movie] = 0
+        nearest = np.argsort(-likeness, kind="stable")[:n]
+        nearest = nearest[likeness[nearest] > 0]
+        return [
+            SimilarMovie(**vars(described), similarity=similarity)
+            for described, similarity in zip(
+                self.describe(nearest.tolist()), likeness[nearest].tolist(), strict=True
+            )
+        ]
 
     def list_users(self, n: int) -> list[ExampleUser]:
         """Choose example users, evenly spread over the ids of those with enough ratings.

@@ -4,19 +4,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from model.serving.schemas import LARGEST_ID, Asker, Interval, Request
-
-EXAMPLE_USER: Final = 8206
-"""A user of the built-in data, so that examples work as pasted after `make demo`."""
-EXAMPLE_MOVIE: Final = 7
-"""A movie of the built-in data."""
+from model.serving.schemas import EXAMPLE_MOVIE, EXAMPLE_USER, IN_DIGITS, LARGEST_ID, Asker, Interval, Request
 
 LONGEST_QUERY: Final = 100
 """Characters of a title search."""
 MOST_RECOMMENDED: Final = 100
 """How many movies are recommended."""
 MOST_MOVIES: Final = 50
-"""How many movies a search answers with."""
+"""How many movies a search answers with, and how many similar ones are listed."""
 MOST_USERS: Final = 50
 """How many example users are shown."""
 MOST_USER_RATINGS: Final = 500
@@ -49,27 +44,34 @@ class MovieSearch(Request):
 
     query: Annotated[str, Field(max_length=LONGEST_QUERY, examples=["the cafe"])] = ""
     """Words of the title in any order, each perhaps only begun; empty asks for the most rated movies."""
-    limit: Annotated[int, Field(ge=1, le=MOST_MOVIES, examples=[5])] = 20
+    limit: Annotated[int, Field(ge=1, le=MOST_MOVIES, examples=[5]), IN_DIGITS] = 20
+    """How many movies at most."""
+
+
+class SimilarSelection(Request):
+    """The parameters of `GET /v1/movies/{movie_id}/similar`."""
+
+    n: Annotated[int, Field(ge=1, le=MOST_MOVIES, examples=[5]), IN_DIGITS] = 10
     """How many movies at most."""
 
 
 class UserSelection(Request):
     """The parameters of `GET /v1/users`."""
 
-    n: Annotated[int, Field(ge=1, le=MOST_USERS, examples=[3])] = 10
+    n: Annotated[int, Field(ge=1, le=MOST_USERS, examples=[3]), IN_DIGITS] = 10
     """How many users at most."""
 
 
 class RatingSelection(Request):
     """The parameters of `GET /v1/users/{user_id}/ratings`."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_USER_RATINGS, examples=[5])] = 100
+    limit: Annotated[int, Field(ge=1, le=MOST_USER_RATINGS, examples=[5]), IN_DIGITS] = 100
     """How many ratings at most, the newest first."""
 
 
-MovieId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_MOVIE])]
+MovieId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_MOVIE]), IN_DIGITS]
 """A movie's id in an address."""
-UserId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_USER])]
+UserId = Annotated[int, Field(ge=1, le=LARGEST_ID, examples=[EXAMPLE_USER]), IN_DIGITS]
 """A user's id in an address."""
 
 
@@ -96,6 +98,20 @@ class MoviesAnswer(BaseModel):
 
     movies: list[Movie]
     """Best match first, then the one with more ratings."""
+
+
+class SimilarMovie(Movie):
+    """A movie that is like another."""
+
+    similarity: float
+    """Above 0; 1 would be the same."""
+
+
+class SimilarAnswer(BaseModel):
+    """The answer of `GET /v1/movies/{movie_id}/similar`."""
+
+    movies: list[SimilarMovie]
+    """The most similar first; empty for a movie of which nothing is known."""
 
 
 class RecommendedMovie(BaseModel):

@@ -53,6 +53,9 @@ SCHEMA: Final[dict[str, object]] = {
 }
 """The JSON schema of a problem, for OpenAPI."""
 
+CONTENT: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+"""The content of a response that is a problem, for OpenAPI."""
+
 
 _STATUSES: Final[Mapping[type[Exception], HTTPStatus]] = {
     UnknownIdError: HTTPStatus.NOT_FOUND,

@@ -23,6 +23,8 @@ from model.serving.movie_schemas import (
     RatingSelection,
     RecommendAnswer,
     RecommendRequest,
+    SimilarAnswer,
+    SimilarSelection,
     UserId,
     UserRatingsAnswer,
     UsersAnswer,
@@ -45,21 +47,23 @@ LONG_CALLS: Final = 2
 Answer = TypeVar("Answer")
 Responses = dict[int | str, dict[str, Any]]
 
-_PROBLEM_CONTENT: Final = {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}
+_ANY_PROBLEM: Final[Responses] = {
+    "default": {"description": "Whatever else goes wrong", "content": problems.CONTENT},
+}
 _BAD_FIELDS: Final[Responses] = {
-    422: {"description": "The request does not fit the schema or the scale", "content": _PROBLEM_CONTENT},
+    422: {"description": "The request does not fit the schema or the scale", "content": problems.CONTENT},
 }
 _BAD_BODY: Final[Responses] = {
-    400: {"description": "The body is not JSON", "content": _PROBLEM_CONTENT},
-    413: {"description": "The body is too large", "content": _PROBLEM_CONTENT},
-    415: {"description": "The body does not claim to be JSON", "content": _PROBLEM_CONTENT},
+    400: {"description": "The body is not JSON", "content": problems.CONTENT},
+    413: {"description": "The body is too large", "content": problems.CONTENT},
+    415: {"description": "The body does not claim to be JSON", "content": problems.CONTENT},
     **_BAD_FIELDS,
 }
 _UNKNOWN: Final[Responses] = {
-    404: {"description": "The model's data does not hold it", "content": _PROBLEM_CONTENT},
+    404: {"description": "The model's data does not hold it", "content": problems.CONTENT},
 }
 _HIDDEN: Final[Responses] = {
-    403: {"description": "The operator does not show users", "content": _PROBLEM_CONTENT},
+    403: {"description": "The operator does not show users", "content": problems.CONTENT},
 }
 
 
@@ -72,7 +76,7 @@ def build_router(live: LiveService) -> APIRouter:
     Args:
         live: holds the service that answers.
     """
-    router = APIRouter()
+    router = APIRouter(responses=_ANY_PROBLEM)
     for build in (_build_predictions, _build_movies, _build_users, _build_operation):
         router.include_router(build(live))
     return router
@@ -116,6 +120,12 @@ def _build_movies(live: LiveService) -> APIRouter:
     @router.get("/v1/movies/{movie_id}", summary="One movie", responses=_UNKNOWN)
     async def read_movie(movie_id: Annotated[MovieId, Path()]) -> Movie:
         return live.service.read_movie(movie_id)
+
+    @router.get("/v1/movies/{movie_id}/similar", summary="The movies most like one", responses=_UNKNOWN)
+    async def list_similar_movies(
+        movie_id: Annotated[MovieId, Path()], selection: Annotated[SimilarSelection, Query()]
+    ) -> SimilarAnswer:
+        return await _run_aside(lambda: live.service.list_similar(movie_id, selection))
 
     return router
 

@@ -3,11 +3,17 @@
 Every limit is checked here except a rating's place on the bundle's scale, which only the service knows.
 """
 
+import re
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from model.dates import parse_day
+
+EXAMPLE_USER = 8206
+"""A user of the built-in data, so that examples work as pasted after `make demo`."""
+EXAMPLE_MOVIE = 7
+"""A movie of the built-in data."""
 
 LARGEST_ID = 2**63 - 1
 """Ids are stored as int64."""
@@ -23,6 +29,9 @@ LONGEST_DATE = 40
 """Characters of a would-be date that are looked at and repeated in the complaint."""
 
 
+_DIGITS = re.compile(r"[0-9]{1,19}")
+
+
 def read_day(value: object) -> int:
     """Read a date of a request.
 
@@ -36,6 +45,23 @@ def read_day(value: object) -> int:
         return parse_day(value[:LONGEST_DATE])
     raise ValueError("expected a date as text, YYYY-MM-DD")
 
+
+def check_digits(value: object) -> object:
+    """Refuse what Python takes for a whole number and an address should not: 1.0, +1, 1_0, very long ones.
+
+    Args:
+        value: a parameter as it stands in the address.
+
+    Raises:
+        ValueError: if it is text that is not 1 to 19 digits.
+    """
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("expected a whole number in digits")
+    return value
+
+
+IN_DIGITS = BeforeValidator(check_digits)
+"""For a number in an address."""
 
 Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
 """An id of the data set."""
@@ -64,11 +90,11 @@ class OriginalRequest(Request):
         json_schema_extra={
             "examples": [
                 {
-                    "customer_id": 1044034,
+                    "customer_id": EXAMPLE_USER,
                     "rating_date": "2005-02-03",
-                    "movie_id": 12031,
-                    "release_year": 2002,
-                    "title": "Scotland",
+                    "movie_id": EXAMPLE_MOVIE,
+                    "release_year": 1998,
+                    "title": "The Amber Puppeteer",
                 }
             ]
         }
@@ -127,8 +153,8 @@ class PredictRequest(Asker):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"user_id": 1044034, "movie_id": 12031, "date": "2005-02-03"},
-                {"ratings": [{"movie_id": 30, "rating": 4}], "movie_id": 12031, "explain": True},
+                {"user_id": EXAMPLE_USER, "movie_id": EXAMPLE_MOVIE, "date": "2005-02-03", "explain": True},
+                {"ratings": [{"movie_id": 1, "rating": 5}, {"movie_id": 3, "rating": 2}], "movie_id": 7},
             ]
         }
     )
@@ -153,7 +179,14 @@ class BatchRequest(Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"requests": [{"user_id": 8206, "movie_id": 7}, {"user_id": 8206, "movie_id": 12}]}]
+            "examples": [
+                {
+                    "requests": [
+                        {"user_id": EXAMPLE_USER, "movie_id": EXAMPLE_MOVIE},
+                        {"user_id": EXAMPLE_USER, "movie_id": 12},
+                    ]
+                }
+            ]
         }
     )
 

@@ -18,6 +18,8 @@ from model.serving.movie_schemas import (
     RecommendBasis,
     RecommendedMovie,
     RecommendRequest,
+    SimilarAnswer,
+    SimilarSelection,
     UserRatingsAnswer,
     UsersAnswer,
     UserSelection,
@@ -209,6 +211,10 @@ class Service:
         """Say what is known of one movie; `UnknownIdError` if it is not listed."""
         [movie] = self._catalogue.describe([self._catalogue.find_movie(movie_id)])
         return movie
+
+    def list_similar(self, movie_id: int, selection: SimilarSelection) -> SimilarAnswer:
+        """List the movies most like one; `UnknownIdError` if it is not listed."""
+        return SimilarAnswer(movies=self._catalogue.list_similar(movie_id, selection.n))
 
     def list_users(self, selection: UserSelection) -> UsersAnswer:
         """Name a few users of the bundle; `UsersHiddenError` unless the operator shows them."""

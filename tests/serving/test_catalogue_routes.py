@@ -76,6 +76,13 @@ def test_movie_is_not_found_when_the_catalogue_lacks_it(client: AsgiClient) -> N
         ("/v1/movies/9223372036854775808", "path.movie_id"),
         ("/v1/movies/" + "9" * 5_000, "path.movie_id"),
         ("/v1/movies/NaN", "path.movie_id"),
+        ("/v1/movies/30.0", "path.movie_id"),
+        ("/v1/movies/+30", "path.movie_id"),
+        ("/v1/movies/3_0", "path.movie_id"),
+        ("/v1/movies/-1", "path.movie_id"),
+        ("/v1/movies/0/similar", "path.movie_id"),
+        ("/v1/movies/30/similar?n=51", "query.n"),
+        ("/v1/movies/30/similar?limit=5", "query.limit"),
         ("/v1/movies?limit=0", "query.limit"),
         ("/v1/movies?limit=51", "query.limit"),
         ("/v1/movies?limit=1e1", "query.limit"),
@@ -91,6 +98,31 @@ def test_parameters_are_refused_when_out_of_bounds(open_client: AsgiClient, path
     response = open_client.get(path)
     assert response.status_code == 422
     assert [error["where"] for error in response.json()["errors"]] == [where]
+
+
+def test_similar_movies_are_those_rated_alike_when_there_is_no_encoder(client: AsgiClient) -> None:
+    """Of the small bundle nobody's ratings agree: 30 is above its mean where 40 is below, and so on."""
+    assert client.get("/v1/movies/30/similar").json() == {"movies": []}
+    assert client.get("/v1/movies/60/similar").json() == {"movies": []}
+    assert client.get("/v1/movies/31/similar").status_code == 404
+
+
+def test_similar_movies_come_with_all_that_is_known_of_them(small_bundle: Bundle) -> None:
+    """Five users give 40 what they give 30, and 50 the opposite: 40 alone is like 30."""
+    rows = [
+        Rated(user, movie, stars)
+        for user, own in enumerate((1, 2, 3, 4, 5), start=1)
+        for movie, stars in ((30, own), (40, own), (50, 6 - own))
+    ]
+    history = make_history(rows, years={60: 0, 70: 0})
+    [found] = Catalogue(small_bundle.with_history(history)).list_similar(30, 9)
+    assert (found.movie_id, found.title, found.n_ratings, found.mean_rating) == (
+        40,
+        "The Café, Part 2",
+        5,
+        3.0,
+    )
+    assert found.similarity == pytest.approx(5 / 15)
 
 
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/users/7/ratings", "/v1/users/1/ratings"])
