@@ -3,11 +3,20 @@
 from collections import Counter as Count
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from model.serving.predictor import Prediction
 from model.serving.telemetry import Answered
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began, which doubles the text
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STARS = tuple(half / 2 for half in range(1, 11))

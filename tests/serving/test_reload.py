@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,32 @@ def test_watcher_waits_when_the_folder_is_gone(
     watcher.look()
     assert live.service.card.created == "second"
     assert load.loaded == ["first", "second"]
+
+
+def test_watcher_follows_when_the_bundle_is_a_symbolic_link(
+    live: LiveService, path: Path, tmp_path: Path, load: FakeLoad
+) -> None:
+    """Pointing the link to another folder is a new bundle."""
+    link = tmp_path / "current"
+    link.symlink_to(path)
+    watcher = BundleWatcher(live, link, load, seen=sign_folder(link), seconds=1)
+    watcher.look()
+    assert live.service.card.created == "first"
+    put(tmp_path / "other", "second")
+    link.unlink()
+    link.symlink_to(tmp_path / "other")
+    watcher.look()
+    assert live.service.card.created == "second"
+
+
+def test_watcher_lets_go_of_the_old_bundle_when_it_is_replaced(
+    watcher: BundleWatcher, live: LiveService, path: Path
+) -> None:
+    """Nothing keeps it alive once no request uses it, so memory does not grow with every bundle."""
+    old = weakref.ref(live.service)
+    put(path, "second")
+    watcher.look()
+    assert old() is None
 
 
 def test_load_settled_takes_the_newer_bundle_when_it_comes_while_the_older_is_loaded(

@@ -29,12 +29,12 @@ ANSWERED = Answered(request_id="r-1", method="POST", route="/v1/predict", status
 
 
 def read_samples(text: str) -> dict[tuple[str, ...], float]:
-    """Name and label values of each sample, but for those of the process and of creation times."""
+    """Name and label values of each sample, but for those of the process."""
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if not sample.name.startswith("process_") and not sample.name.endswith("_created")
+        if not sample.name.startswith("process_")
     }
 
 
