@@ -1,6 +1,8 @@
 """The OpenAPI document: everything is typed and named, and its examples work as pasted."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +88,12 @@ def test_operations_keep_their_names(document: dict[str, Any]) -> None:
         for path, method, operation in list_operations(document)
     }
     assert found == OPERATIONS
+
+
+def test_operations_are_documented() -> None:
+    """docs/api.md lists each of them, and no other."""
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `((?:GET|POST) [^`]+)` \|", text, re.MULTILINE) == list(OPERATIONS.values())
 
 
 def test_operations_say_what_they_are_for(document: dict[str, Any]) -> None:
