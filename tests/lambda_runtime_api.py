@@ -34,7 +34,7 @@ class RuntimeApi:
     """Serves one runtime on 127.0.0.1; used as a context manager, left after the runtime has ended."""
 
     def __init__(self) -> None:
-        self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
+        self._events: queue.Queue[tuple[str, bytes, int] | None] = queue.Queue()
         self._answers: queue.Queue[Answer] = queue.Queue()
         self._started: dict[str, float] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._build_handler())
@@ -58,17 +58,20 @@ class RuntimeApi:
         self._thread.join()
         self._server.server_close()
 
-    def invoke(self, event: object, *, runtime: subprocess.Popen[bytes]) -> Answer:
+    def invoke(
+        self, event: object, *, runtime: subprocess.Popen[bytes], milliseconds: int = 30_000
+    ) -> Answer:
         """Hand out one event and wait for its answer.
 
         Args:
             event: the event.
             runtime: the process that is to answer.
+            milliseconds: how long the invocation may take, as the runtime is told.
 
         Raises:
             TimeoutError: if no answer comes, or the process has ended.
         """
-        self._events.put((str(uuid.uuid4()), json.dumps(event).encode()))
+        self._events.put((str(uuid.uuid4()), json.dumps(event).encode(), milliseconds))
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and runtime.poll() is None:
             try:
@@ -92,11 +95,11 @@ class RuntimeApi:
                 if invocation is None:
                     self.close_connection = True
                     return
-                request_id, payload = invocation
+                request_id, payload, milliseconds = invocation
                 api._started[request_id] = time.monotonic()
                 headers = {
                     "Lambda-Runtime-Aws-Request-Id": request_id,
-                    "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1_000) + 30_000),
+                    "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1_000) + milliseconds),
                     "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
                     "Lambda-Runtime-Trace-Id": "Root=1-5e66d96f-7491f09xmpl79d18acf3d050;Sampled=0",
                     "Content-Type": "application/json",

@@ -7,6 +7,7 @@ Calls that take long go to a few threads of their own and leave the event loop t
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Path, Query
@@ -172,4 +173,5 @@ def _build_operation(live: LiveService) -> APIRouter:
 
 
 async def _run_aside(call: Callable[[], Answer]) -> Answer:
-    return await asyncio.get_running_loop().run_in_executor(_long_calls, call)
+    """Run what takes long in a thread, where it still sees by when it is due."""
+    return await asyncio.get_running_loop().run_in_executor(_long_calls, copy_context().run, call)

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from model.bundle import Bundle
 from model.history import ERA_NAMES
 from model.serving.catalogue import Catalogue
-from model.serving.deadline import keep_pace
+from model.serving.deadline import check_time, keep_pace
 from model.serving.movie_schemas import (
     ModelCard,
     Movie,
@@ -174,7 +174,8 @@ class Service:
         ]
 
     def recommend(self, request: RecommendRequest) -> RecommendAnswer:
-        """Recommend movies; `OffScaleError` as for a prediction."""
+        """Recommend movies; `OffScaleError` as for a prediction, `OutOfTimeError` as for many."""
+        check_time()
         found = self._predictor.recommend(
             request.user_id,
             ratings=self._read_ratings(request),

@@ -146,6 +146,18 @@ def test_entry_refuses_a_batch_when_lambda_is_about_to_end_it(
         assert answer["type"].endswith(":out-of-time")
 
 
+@pytest.mark.parametrize("path", ["/v1/predict/batch", "/v1/recommend"])
+def test_entry_refuses_long_work_over_http_when_lambda_is_about_to_end_it(
+    entry: LambdaEntry, path: str
+) -> None:
+    """The deadline reaches the threads that long work is done in."""
+    bodies = {"/v1/predict/batch": read_event("direct_batch"), "/v1/recommend": {"ratings": []}}
+    event = ask("api_gateway_http", "POST", path) | {"body": json.dumps(bodies[path])}
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 150, **vars(CONTEXT))
+    assert entry(event, context)["statusCode"] == 503
+    assert entry(event, CONTEXT)["statusCode"] == 200
+
+
 def test_entry_answers_500_when_the_app_fails(entry: LambdaEntry) -> None:
     """A bug behind an HTTP event is a problem for the client and a traceback only in the log."""
     event = read_event("api_gateway_http") | {"body": json.dumps({"user_id": 7, "movie_id": CURSED_MOVIE})}
