@@ -54,9 +54,9 @@ LIMITS = (
     "Tastes change. The model knows nothing after the last day of its data.",
     "80 % is an average over many ratings; it is no promise about a single one.",
     (
-        "A run and a bundle hold everybody's ratings, and ratings can identify people even without names "
-        "(Narayanan and Shmatikov, IEEE Symposium on Security and Privacy 2008): treat both as personal "
-        "data."
+        "A run and a bundle hold everybody's ratings, and this report shows a few. Ratings can identify "
+        "people even without names (Narayanan and Shmatikov, IEEE Symposium on Security and Privacy 2008): "
+        "treat all three as personal data."
     ),
 )
 

@@ -25,6 +25,8 @@ TOP, BOTTOM, LEFT, RIGHT = 12, 40, 40, 8
 HEIGHT = 220
 LEGEND_HEIGHT = 18
 ROW_HEIGHT = 38
+TOO_SHORT = 0.02
+"""A stem to the left that is shorter than this part of the longest to the right needs no axis of its own."""
 MOST_VALUES = 10
 """Charts of more bars do not say the number of each."""
 _SQUARE = ((-4, -4), (4, -4), (4, 4), (-4, 4))
@@ -160,6 +162,10 @@ def draw_dots(
     ends += [0.0] if stems else []
     ends += [] if guide is None else [guide]
     low, high = min(ends), max(ends)
+    if percent:
+        low, high = max(low, 0.0), min(high, 1.0)  # a whisker may reach beyond what a share can be
+    if stems and -low < TOO_SHORT * high:
+        low = 0.0
     ticks = choose_ticks(low, high if high > low else low + 0.1, most=5)
     across = Scale(ticks[0], ticks[-1], 12, WIDTH - 16)
     bottom = ROW_HEIGHT * len(rows) + 4

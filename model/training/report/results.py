@@ -39,12 +39,12 @@ def write_accuracy(test: TestFacts, own: str) -> Section:
     """The RMSE beside the baselines, and where it comes from."""
     accuracy = test.accuracy
     table = Table(
-        head=("line", "RMSE", "95 % margin", "MAE"),
+        head=("line", "RMSE", "± (95 %)", "MAE"),
         rows=tuple(
             (
                 f"{LINES[line.name]} ({line.name})",
                 f"{line.rmse:.4f}",
-                "-" if line.margin is None else f"± {line.margin:.4f}",
+                "-" if line.margin is None else f"{line.margin:.4f}",
                 f"{line.mae:.4f}",
             )
             for line in accuracy.lines

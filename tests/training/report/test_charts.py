@@ -133,6 +133,20 @@ def test_stems_start_from_zero_when_values_lie_on_both_sides() -> None:
     assert float(down.get("x2", "")) < float(up.get("x1", "")) < float(up.get("x2", ""))
 
 
+def test_axis_ends_at_nought_and_one_when_whiskers_of_shares_reach_beyond() -> None:
+    """No share is below nothing or above all."""
+    rows = [Row("all", 0.95, 0.2, "all", "full"), Row("none", 0.05, 0.2, "none", "full")]
+    texts = read_texts(draw_dots(rows, words="shares", percent=True))
+    assert [said for said in texts if said.endswith("%")] == ["0%", "50%", "100%"]
+
+
+def test_axis_starts_from_zero_when_a_stem_to_the_left_is_tiny() -> None:
+    """-0.0001 beside 0.4 is drawn at zero."""
+    rows = [Row("up", 0.4, 0, "up", "full"), Row("down", -0.0001, 0, "down", "full")]
+    texts = read_texts(draw_dots(rows, words="stems", stems=True))
+    assert [said for said in texts if said[0] in "+-"] == ["+0.0", "+0.1", "+0.2", "+0.3", "+0.4"]
+
+
 @pytest.mark.parametrize(("lowest", "n_stars"), [(1.0, 5), (0.5, 5)])
 def test_prediction_shows_all_on_one_scale_when_drawn(lowest: float, n_stars: int) -> None:
     """The actual rating stands below its star, and neighbours who gave the same do not hide each other."""
