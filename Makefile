@@ -13,7 +13,7 @@ help:  ## show this
 .venv/.installed: pyproject.toml constraints/dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --editable '.[train,serve,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --editable '.[train,serve,notebooks,dev]'
 	@touch $@
 
 setup: .venv/.installed  ## make the environment

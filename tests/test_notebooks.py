@@ -1,0 +1,78 @@
+"""The notebooks: clean in git, and they run from top to bottom on the built-in data."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fresh_python import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+RUN = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+source, target = sys.argv[1:]
+notebook = nbformat.read(source, as_version=4)
+NotebookClient(notebook, timeout=600, resources={"metadata": {"path": "."}}).execute()
+nbformat.write(notebook, target)
+"""
+"""Raises, and so ends with another status than 0, at the first cell that fails."""
+
+
+def read_cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook, each with the text of its source."""
+    cells: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
+
+
+def test_notebooks_are_there_when_listed() -> None:
+    """The parametrised tests below have something to look at."""
+    assert [path.name for path in NOTEBOOKS] == ["01_sampling.ipynb", "02_exploration.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_holds_no_outputs_when_committed(path: Path) -> None:
+    """Outputs belong to the reader's data and machine: `git diff` shows what was written, nothing else."""
+    code = [cell for cell in read_cells(path) if cell["cell_type"] == "code"]
+    assert code
+    for cell in code:
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+        assert cell["metadata"] == {}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_can_be_read_without_running_when_opened(path: Path) -> None:
+    """It begins with its title, explains itself between the cells of code, and needs no data by default."""
+    cells = read_cells(path)
+    kinds = [cell.cell_type for cell in cells]
+    assert cells[0]["source"].startswith("# ")
+    assert kinds.count("markdown") >= kinds.count("code") - 1
+    assert "DATA: Path | None = None" in "\n".join(cell["source"] for cell in cells)
+    assert all(
+        len(line) <= 130 for cell in cells for line in cell.source.splitlines() if "python -m" not in line
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebook_runs_from_top_to_bottom_when_executed(path: Path, tmp_path: Path) -> None:
+    """Every cell ends well, without a warning, and the plots are drawn."""
+    target = tmp_path / path.name
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN, path, target],
+        cwd=ROOT,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path / "ipython"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    outputs = [output for cell in read_cells(target) for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
