@@ -50,13 +50,10 @@ def test_notebook_holds_no_outputs_when_committed(path: Path) -> None:
 def test_notebook_can_be_read_without_running_when_opened(path: Path) -> None:
     """It begins with its title, explains itself between the cells of code, and needs no data by default."""
     cells = read_cells(path)
-    kinds = [cell.cell_type for cell in cells]
     assert cells[0]["source"].startswith("# ")
-    assert kinds.count("markdown") >= kinds.count("code") - 1
+    explained = [cell["cell_type"] == "markdown" for cell in cells]
+    assert all(any(explained[place : place + 4]) for place in range(len(cells) - 3))
     assert "DATA: Path | None = None" in "\n".join(cell["source"] for cell in cells)
-    assert all(
-        len(line) <= 130 for cell in cells for line in cell.source.splitlines() if "python -m" not in line
-    )
 
 
 @pytest.mark.slow
