@@ -199,6 +199,17 @@ def test_access_is_left_to_the_gateway_when_the_event_is_lambdas(service: Servic
     assert LambdaEntry(build_app(live, WITH_KEYS), live)(event, None)["statusCode"] == 401
 
 
+@pytest.mark.parametrize(("path", "status"), [("/health/live", 200), ("/v1/model", 401)])
+def test_access_finds_the_path_when_it_is_behind_a_stage(service: Service, path: str, status: int) -> None:
+    """What is open is open behind /prod as well, and nothing else is."""
+    event = json.loads((ROOT / "tests" / "events" / "api_gateway_http_stage.json").read_text())
+    stage = event["requestContext"]["stage"]
+    event["rawPath"] = f"/{stage}{path}"
+    event["requestContext"]["http"] |= {"method": "GET", "path": f"/{stage}{path}"}
+    live = LiveService(service)
+    assert LambdaEntry(build_app(live, WITH_KEYS), live)(event, None)["statusCode"] == status
+
+
 UVICORN = "/opt/bin/uvicorn"
 FASTAPI = "/opt/bin/fastapi"
 

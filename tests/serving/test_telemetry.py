@@ -10,8 +10,10 @@ from asgi_client import AsgiClient
 from fake_predictor import CURSED_MOVIE, FakePredictor
 from fresh_python import run_fresh
 from prometheus_client.parser import text_string_to_metric_families
+from small_bundle import CARD
 
 from model.serving.app import build_app
+from model.serving.catalogue import Catalogue
 from model.serving.cloudwatch import CloudWatchMetrics
 from model.serving.live import LiveService
 from model.serving.predictor import Query
@@ -69,6 +71,32 @@ def test_prometheus_counts_predictions_when_told_of_them() -> None:
     assert samples["recommender_predicted_rating_bucket", "3.0"] == 0
     assert samples["recommender_predicted_rating_bucket", "3.5"] == 4
     assert samples["recommender_fallbacks_total", "new_user"] == 2
+
+
+def test_prometheus_counts_every_prediction_when_requests_are_answered(
+    predictor: FakePredictor, catalogue: Catalogue
+) -> None:
+    """Single requests, the original one and batches: each prediction counts, whatever asked for it."""
+    telemetry = build_telemetry(Settings())
+    service = Service(predictor, CARD, catalogue, observe=telemetry.record_predictions)
+    client = AsgiClient(build_app(LiveService(service), telemetry=telemetry))
+    known, new = {"user_id": 7, "movie_id": 30}, {"ratings": [], "movie_id": 30}
+    client.post("/v1/predict", known)
+    client.post("/", {"customer_id": 7, "rating_date": "2005-02-03", "movie_id": 30})
+    client.post("/v1/predict/batch", {"requests": [known, new, new]})
+    samples = read_samples(client.get("/metrics").text)
+    assert samples["recommender_predicted_rating_count",] == 5
+    assert samples["recommender_fallbacks_total", "new_user"] == 2
+
+
+def test_prometheus_reads_the_folder_when_processes_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this process alone has counted is not shown: the folder, empty here, is."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    metrics = PrometheusMetrics(multiprocess=True)
+    metrics.count_answer(ANSWERED)
+    assert metrics.render() == b""
 
 
 def test_metrics_are_nowhere_when_they_are_not_asked_for(client: AsgiClient) -> None:
@@ -168,6 +196,17 @@ def test_cloudwatch_writes_each_value_once_when_there_are_more_than_a_line_holds
     assert [len(line["PredictedRating"]) for line in lines] == [100, 100, 50]
     assert [line.get("Requests") for line in lines] == [[1], None, None]
     assert {line["route"] for line in lines} == {"POST /v1/predict"}
+
+
+def test_cloudwatch_writes_no_empty_line_when_the_values_fill_the_last_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A hundred predictions fill one line exactly, and nothing is left to write."""
+    telemetry = build_telemetry(Settings(function_name="f"))
+    telemetry.record_predictions([KNOWN] * 100)
+    telemetry.record_answer(ANSWERED)
+    [line] = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (len(line["PredictedRating"]), line["Requests"]) == (100, [1])
 
 
 @pytest.mark.parametrize(
