@@ -13,6 +13,7 @@ from small_bundle import CARD
 from model.dates import parse_day
 from model.serving.app import build_app
 from model.serving.catalogue import Catalogue
+from model.serving.deadline import due_in
 from model.serving.live import LiveService
 from model.serving.middleware import LARGEST_BODY
 from model.serving.predictor import KnownRating, Query
@@ -111,6 +112,13 @@ def test_batch_refuses_and_says_where_when_a_request_is_wrong(
     """No request, too many, and a mistake in any of them are a 422 for all."""
     problem = read_problem(client.post("/v1/predict/batch", body), status=422)
     assert problem["errors"][0]["where"] == where
+
+
+def test_batch_respects_the_time_left_when_it_runs_aside(client: AsgiClient) -> None:
+    """A batch over HTTP is refused like a direct one where the platform would cut it off."""
+    with due_in(0.0):
+        response = client.post("/v1/predict/batch", {"requests": [{"user_id": 7, "movie_id": 30}]})
+    assert read_problem(response, status=503)["type"].endswith(":out-of-time")
 
 
 def test_predict_passes_everything_on_when_ratings_come_with_the_request(
