@@ -180,7 +180,7 @@ class _Display:
             if self._bars is None:
                 self._bars = _build_bars()
                 self._bars.start()
-            self._tasks[step] = self._bars.add_task(step.name, count="", rate="")
+            self._tasks[step] = self._bars.add_task(step.name, total=step.total, count="", rate="", left="")
             self._draw(step)
             self._bars.refresh()
 
@@ -192,6 +192,7 @@ class _Display:
                 total=step.total,
                 count=step.describe_count(),
                 rate=step.describe_rate(),
+                left="" if step.total is None else "left",
             )
 
     def _close(self, step: Step) -> None:
@@ -212,6 +213,7 @@ def _build_bars() -> "Progress":
     from rich.progress import (  # ruff: ignore[import-outside-top-level]
         BarColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -220,11 +222,11 @@ def _build_bars() -> "Progress":
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
+        TaskProgressColumn(),
         TextColumn("{task.fields[count]}", markup=False),
         TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

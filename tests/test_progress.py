@@ -15,15 +15,15 @@ import sys, time
 from model import progress
 progress.DELAY = 0.0
 with progress.track_step("scoring", total=6_000, unit="pairs") as step:
+    for _ in range(500):  # until the bar is there: in no time on an idle machine
+        if progress._display._tasks:
+            break
+        time.sleep(0.01)
     for _ in range(12):
         step.advance(100)
         time.sleep(0.02)
-    for _ in range(500):  # until the bar is drawn: in no time on an idle machine
-        if progress._display._tasks:
-            step.advance(0)
-            progress._display._bars.refresh()
-            break
-        time.sleep(0.01)
+    if progress._display._bars is not None:
+        progress._display._bars.refresh()
     print("a line of output")
     step.advance(300)
 """
@@ -63,6 +63,14 @@ def test_track_step_shows_count_rate_and_time_left_when_on_a_terminal() -> None:
         shown
     )
     assert shown.endswith("\r\x1b[2K\x1b[?25h\r")
+
+
+def test_track_step_promises_nothing_when_its_length_is_unknown() -> None:
+    """Without a total there is no share and no time left, only what is done and how long it has taken."""
+    _, shown = run_on_terminal(SHOWS_A_STEP.replace("total=6_000, ", ""))
+    assert re.search(r"scoring \S+ +1,200 pairs [\d,]+ pairs/s 0:00:0\d", shown), shown
+    assert "%" not in shown
+    assert "left" not in shown
 
 
 def test_track_step_shows_nothing_when_it_is_over_soon() -> None:
