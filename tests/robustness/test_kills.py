@@ -1,7 +1,7 @@
-"""kill -9 at random moments of train.py and export.py: what is left is whole, and the same command then works.
+"""kill -9 at random moments of train.py and export.py: what is left is whole, and the same command works.
 
-Importing torch takes longer than a tiny run, so one process imports everything once and then runs each command
-in a fork of itself: it is the fork that is killed.
+Importing torch takes longer than a tiny run, so one process imports everything once and then runs each
+command in a fork of itself: it is the fork that is killed.
 """
 
 import json
