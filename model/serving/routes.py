@@ -97,7 +97,7 @@ def _build_predictions(live: LiveService) -> APIRouter:
 
     @router.post("/v1/predict", summary="Predict one rating and say what it rests on")
     async def predict(request: PredictRequest) -> PredictAnswer:
-        return live.service.predict(request)
+        return await live.service.predict_together(request)
 
     @router.post("/v1/predict/batch", summary="Predict up to 1,000 ratings, in the order of the requests")
     async def predict_batch(batch: BatchRequest) -> BatchAnswer:

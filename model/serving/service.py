@@ -37,6 +37,7 @@ from model.serving.schemas import (
     PredictAnswer,
     PredictRequest,
 )
+from model.serving.together import Together
 from model.table import RatingScale
 
 TOGETHER = 100
@@ -95,6 +96,7 @@ class Service:
     ) -> None:
         self._predictor = predictor
         self._observe = observe
+        self._together = Together(self._predict, most=TOGETHER)
         self._catalogue = catalogue
         self._show_user_ids = show_user_ids
         self.card = ModelCard.model_validate({
@@ -150,6 +152,11 @@ class Service:
     def predict(self, request: PredictRequest) -> PredictAnswer:
         """Answer one request; `OffScaleError` if it brings a rating that is not on the bundle's scale."""
         [prediction] = self._predict([self._build_query(request)])
+        return self._build_answer(prediction, explain=request.explain)
+
+    async def predict_together(self, request: PredictRequest) -> PredictAnswer:
+        """Answer one request, as `predict` does, together with others that have arrived."""
+        prediction = await self._together.predict(self._build_query(request))
         return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Commands:
         number = int(self.process.stdout.readline())
         if kill_after is not None:
             time.sleep(kill_after)
-            os.kill(number, signal.SIGKILL)  # a fork that has ended keeps its number until it is waited for
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(number, signal.SIGKILL)
         return int(self.process.stdout.readline())
 
     def measure(self, *command: str) -> float:

@@ -84,6 +84,7 @@ def server(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Gener
             [sys.executable, "-c", SERVE, str(port), str(calls)],
             cwd=ROOT,
             env={**os.environ, "MODEL_BUNDLE": str(bundle_path)},
+            stdout=subprocess.DEVNULL,  # a line for each request
             stderr=error_file,
         )
     live = LiveServer(port, process, calls, errors)
@@ -172,7 +173,7 @@ def post_chunks(*chunks: bytes) -> bytes:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), b"400"),  # a TLS greeting
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b""),
         (b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 3, b"200"),
-        (b"GET http://elsewhere.example/ HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n", b"4"),
+        (b"GET http://elsewhere.example/no HTTP/1.1\r\nhost: elsewhere.example\r\n\r\n", b"4"),
         (post(GOOD.encode(), "expect: 100-continue"), b""),
         (post(GOOD.encode(), length=10**30), b""),
         (post(GOOD.encode(), length=-1), b"400"),
