@@ -2,6 +2,7 @@
 
 const MOST_VIEWERS = 20;
 const MOST_COMPARED = 20;
+const MEAN_OF_NOTHING = 2; // stars; DESIGN section 3
 
 class ViewerPanel {
   constructor({ scale, onChoose }) {
@@ -20,7 +21,7 @@ class ViewerPanel {
     try {
       const { users } = await ask("v1/users", { query: { n: MOST_VIEWERS } });
       byId("viewer").replaceChildren(...users.map((user) => make("option", { value: user.user_id },
-        `Viewer ${user.user_id}: ${count(user.n_ratings, "rating")}, ${years(user)}`)));
+        `Viewer ${user.user_id}, ${count(user.n_ratings, "rating")}`)));
     } catch (failure) {
       showFailure(byId("viewer-message"), failure, () => this.start());
       return;
@@ -73,11 +74,6 @@ class ViewerPanel {
   }
 }
 
-function years({ first_date: first, last_date: last }) {
-  const [from, to] = [first.slice(0, 4), last.slice(0, 4)];
-  return from === to ? from : `${from} to ${to}`;
-}
-
 /** Who a prediction is for: what requests say of them, and what sentences call them. */
 class Viewer {
   constructor(id) {
@@ -88,9 +84,9 @@ class Viewer {
     return { user_id: this.id };
   }
 
-  /** Their ratings are not all here; a mean of other than the 2.0 of nothing rated is one of theirs. */
-  hasRatedEra(_era, _movie) {
-    return true;
+  /** Their ratings are not here to look at, but the service has a mean of its own where there are none. */
+  hasRatedEra(_name, _movie, eraMean) {
+    return eraMean !== MEAN_OF_NOTHING;
   }
 }
 

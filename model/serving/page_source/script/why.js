@@ -48,7 +48,7 @@ class Why {
   show(prediction) {
     const { neighbours, era_mean: eraMean, era } = prediction.explanation;
     const { n_user_ratings: ofUser, n_movie_ratings: ofMovie } = prediction.based_on;
-    const knowsEra = era !== null && this.who.hasRatedEra(era, this.movie);
+    const knowsEra = era !== null && this.who.hasRatedEra(era, this.movie, eraMean);
     const eraName = ERAS.find(({ name }) => name === era)?.label.toLowerCase();
 
     this.story.replaceChildren(...this.tell(neighbours, ofUser), " ",
