@@ -7,7 +7,10 @@ const ERAS = [ // the boundaries of DESIGN section 3, under the names that the s
 ];
 const MOST_SIMILAR = 6;
 
-const eraOf = (movie) => ERAS.find((era) => movie.release_year >= era.from && movie.release_year <= era.to) ?? null;
+/** The era of a movie; null without a year, which would otherwise count as the year 0. */
+function eraOf({ release_year: year }) {
+  return year ? ERAS.find((era) => year >= era.from && year <= era.to) : null;
+}
 
 class Why {
   /**
