@@ -40,23 +40,26 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Write this package's log to standard error, and let uvicorn write no log of requests beside it.
+    """Write this log, and what uvicorn and Mangum have to say, to standard error.
 
-    uvicorn's own names the client's address and the whole path.
+    uvicorn's log of requests is left out: it names the client's address and the whole path.
 
     Args:
-        level: one of `LEVELS`; what is less important is left out.
+        level: one of `LEVELS`; what is less important is left out. uvicorn has `--log-level` for its own.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logger = logging.getLogger(_ROOT)
+    _direct(_ROOT, handler).setLevel(level.upper())
+    _direct("uvicorn", handler)
+    _direct("mangum", handler).setLevel(logging.ERROR)  # at level info it logs paths
+    _direct("uvicorn.access", logging.NullHandler())
+
+
+def _direct(name: str, handler: logging.Handler) -> logging.Logger:
+    logger = logging.getLogger(name)
     logger.handlers = [handler]
     logger.propagate = False
-    logger.setLevel(level.upper())
-    for name in ("uvicorn.access", "mangum.http"):
-        noisy = logging.getLogger(name)
-        noisy.handlers = [logging.NullHandler()]
-        noisy.propagate = False
+    return logger
 
 
 def _describe_error(error: BaseException) -> dict[str, object]:

@@ -20,13 +20,14 @@ pytestmark = pytest.mark.usefixtures("loggers")
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """Puts the loggers back as they were."""
-    names = ("model", "uvicorn.access", "mangum.http")
-    before = [(logger := logging.getLogger(name), logger.handlers, logger.propagate) for name in names]
-    level = logging.getLogger("model").level
+    names = ("model", "uvicorn", "uvicorn.access", "mangum")
+    before = [
+        (logger := logging.getLogger(name), logger.handlers, logger.propagate, logger.level) for name in names
+    ]
     yield
-    for logger, handlers, propagate in before:
+    for logger, handlers, propagate, level in before:
         logger.handlers, logger.propagate = handlers, propagate
-    logging.getLogger("model").setLevel(level)
+        logger.setLevel(level)
 
 
 def test_log_has_one_line_of_json_when_a_request_is_answered(
@@ -93,6 +94,20 @@ def test_log_leaves_requests_out_when_the_level_is_warning(
     configure_logging("warning")
     AsgiClient(build_app(LiveService(service))).get("/health/live")
     assert not capsys.readouterr().err
+
+
+def test_log_takes_what_servers_say_when_configured(capsys: pytest.CaptureFixture[str]) -> None:
+    """Failures of uvicorn and Mangum are lines of JSON too, without texts of errors and without paths."""
+    configure_logging("info")
+    logging.getLogger("mangum.http").info("GET /v1/movies/7 200")
+    for name in ("uvicorn.error", "mangum.http"):
+        try:
+            int("user 918273645")
+        except ValueError:
+            logging.getLogger(name).exception("something failed")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["message"], line["error"]) for line in lines] == [("something failed", "ValueError")] * 2
+    assert not any("918273645" in json.dumps(line) for line in lines)
 
 
 def test_log_silences_uvicorns_own_when_configured() -> None:
