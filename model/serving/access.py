@@ -26,7 +26,7 @@ OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready"})
 """What a load balancer asks, answered to anybody."""
 
 PAGE: Final = "/"
-"""The demo page, sent to anybody who asks with GET or HEAD; its requests need a key like all others."""
+"""The demo page, which needs no key where keys are asked for: it asks its reader for one."""
 
 REMEDY: Final = (
     "set MODEL_API_KEYS to the hashes of keys (`python -m model.serving.keys` makes one), "
@@ -84,9 +84,12 @@ class AccessMiddleware:
         await app(scope, receive, send)
 
     def _find_problem(self, scope: Scope) -> problems.Problem | None:
-        if _is_for_everybody(scope):
+        path = _find_path(scope)
+        if path in OPEN_PATHS:
             return None
         if self._key_hashes:
+            if path == PAGE and scope["method"] in {"GET", "HEAD"}:
+                return None
             known = [self._knows(key) for key in _find_keys(Headers(scope=scope))]
             if not known:
                 return _NO_KEY
@@ -176,12 +179,11 @@ def _find_host(arguments: Sequence[str]) -> str | None:
     return host
 
 
-def _is_for_everybody(scope: Scope) -> bool:
+def _find_path(scope: Scope) -> str:
+    """The path below whatever prefix the service is served under."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    if root and path.startswith(f"{root}/"):
-        path = path[len(root) :]
-    return path in OPEN_PATHS or (path == PAGE and scope["method"] in {"GET", "HEAD"})
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _find_keys(headers: Headers) -> Iterator[str]:

@@ -191,6 +191,14 @@ def test_access_says_what_the_operator_can_do_when_the_service_is_open(service: 
     assert "MODEL_ALLOW_OPEN=1" in problem["detail"]
 
 
+def test_access_keeps_the_page_for_this_machine_when_there_are_no_keys(service: Service) -> None:
+    """Health is open to everybody; the page of an open service is not."""
+    client = AsgiClient(build_app(LiveService(service)))
+    assert client.get("/").status_code == 200
+    assert client.get("/", headers={"host": "example.com"}).status_code == 403
+    assert client.get("/health/ready", headers={"host": "example.com"}).status_code == 200
+
+
 def test_access_is_left_to_the_gateway_when_the_event_is_lambdas(service: Service) -> None:
     """Behind a gateway, with its public name as the host, an open service answers, and one with keys asks."""
     event = json.loads((ROOT / "tests" / "events" / "api_gateway_http.json").read_text())
