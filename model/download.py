@@ -102,8 +102,8 @@ def fetch_archive(data_set: DataSet, folder: Path, *, publisher: str, patience: 
     """
     name = f"{data_set.archive}.zip"
     url, path = f"{publisher}/{name}", folder / name
-    folder.mkdir(parents=True, exist_ok=True)
     expected = _read_checksum(f"{url}.md5", patience)
+    folder.mkdir(parents=True, exist_ok=True)
     was_there = path.exists()
     try:
         digest = _check_archive(path, expected, url) if was_there else ""

@@ -228,7 +228,8 @@ def test_download_gives_up_with_one_line_when_nobody_answers(
     """A machine without internet access gets no traceback."""
     with publish(Publisher(ARCHIVE)) as publisher:
         pass
-    assert download(publisher, tmp_path) == 2
+    assert download(publisher, tmp_path / "data") == 2
+    assert list_folder(tmp_path) == []
     assert "cannot be fetched ([Errno 111] Connection refused)" in capsys.readouterr().err
 
 
