@@ -4,7 +4,7 @@ BUNDLE := artifacts/bundle
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train export serve test lint check fix image clean
+.PHONY: help setup demo train export serve test lint check fix image zip clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ fix: setup  ## format, and mend what the linter can
 
 image: $(BUNDLE)/manifest.json  ## the Lambda container image (needs docker)
 	docker build --platform linux/amd64 --tag netflix-prize-recommender .
+
+zip: $(BUNDLE)/manifest.json  ## the Lambda function as a zip
+	$(BIN)/python -m deploy.build_zip
 
 clean:  ## remove the environment, runs, bundles and caches
 	rm -rf .venv artifacts .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
