@@ -105,6 +105,15 @@ def test_entry_tells_the_docs_where_they_are_when_a_gateway_has_a_prefix(
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_entry_answers_with_the_page_when_the_root_is_asked_for(entry: LambdaEntry, name: str) -> None:
+    """Behind every gateway the demo page arrives as text, with its own policy for what it may run."""
+    response = entry(ask(name, "GET", "/"), CONTEXT)
+    assert (response["statusCode"], response["isBase64Encoded"]) == (200, False)
+    assert response["body"].lstrip().lower().startswith("<!doctype html>")
+    assert "script-src" in read_headers(response)["content-security-policy"]
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
 def test_entry_reads_the_body_when_it_is_gzip_in_base64(entry: LambdaEntry, name: str) -> None:
     """A compressed request arrives in base64, from every gateway."""
     event = read_event(name)
