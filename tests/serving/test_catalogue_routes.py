@@ -1,7 +1,9 @@
 """Movies and users over HTTP, from a bundle of six ratings."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from asgi_client import AsgiClient
 from builders import Rated, make_history
@@ -9,6 +11,7 @@ from small_bundle import ROWS
 
 from model.bundle import Bundle
 from model.serving.catalogue import Catalogue
+from model.vectors import StoredVectors, prior_type
 
 CAT = {
     "movie_id": 30,
@@ -123,6 +126,17 @@ def test_similar_movies_come_with_all_that_is_known_of_them(small_bundle: Bundle
         3.0,
     )
     assert found.similarity == pytest.approx(5 / 15)
+
+
+def test_similar_movies_are_compared_by_their_vectors_when_there_is_an_encoder(small_bundle: Bundle) -> None:
+    """Movie 40 points where 30 does, 50 across, and 70, which nobody has rated, is left out."""
+    table = np.zeros((6, 1, 4), dtype=np.float32)
+    table[1:, 0, 2:] = [[1, 0], [2, 0], [0, 1], [0, 0], [1, 0]]
+    users, prior = np.zeros((3, 1, 3), dtype=np.float32), np.zeros(1, dtype=prior_type(3))
+    vectors = StoredVectors(users=users, movies=table, prior=prior)
+    [found] = Catalogue(replace(small_bundle, vectors=vectors)).list_similar(30, 9)
+    assert found.movie_id == 40
+    assert found.similarity == pytest.approx(2 / 12)
 
 
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/users/7/ratings", "/v1/users/1/ratings"])
