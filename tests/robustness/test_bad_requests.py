@@ -50,7 +50,7 @@ BAD_BODIES: dict[str, bytes] = {
     "huge exponent": b'{"movie_id": 1e' + b"9" * 1_000 + b"}",
     "UTF-16": json.dumps({"movie_id": 1}).encode("utf-16"),
     "UTF-32": json.dumps({"movie_id": 1}).encode("utf-32"),
-    "byte order mark": b"\xef\xbb\xbf{}",
+    "byte order mark": b'\xef\xbb\xbf{"unforeseen": 1}',
     "no UTF-8": b'{"title": "\xff\xfe"}',
     "overlong UTF-8": b'{"title": "\xc0\xaf"}',
     "lone surrogate": b'{"title": "\\ud800", "\\udfff": 1}',
