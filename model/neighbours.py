@@ -210,10 +210,14 @@ def measure_gaps(
     Source: DESIGN 3.
     """
     levels = np.arange(N_CODES)
-    common = counts.sum(axis=1)
-    smallest = np.diff(np.minimum(counts.cumsum(axis=1), N_SMALLEST_GAPS), axis=1, prepend=0)
-    missing = N_SMALLEST_GAPS - np.minimum(common, N_SMALLEST_GAPS)
-    distances = smallest @ levels + missing * int(MISSING_GAP / HALF_STAR)
+    running = counts.cumsum(axis=1)
+    common = running[:, -1]
+    # A gap is as many half stars as there are levels below it, so at each level those of the smallest gaps
+    # that are larger are counted.
+    within = np.minimum(running, N_SMALLEST_GAPS)
+    found = within[:, -1]
+    distances = (N_CODES - 1) * found - within[:, :-1].sum(axis=1)
+    distances += (N_SMALLEST_GAPS - found) * int(MISSING_GAP / HALF_STAR)
     closenesses = ((counts @ levels) * HALF_STAR + CLOSENESS_SHRINKAGE * mean_gap) / (
         common + CLOSENESS_SHRINKAGE
     )
