@@ -72,6 +72,18 @@ def replace_folder(new: Path, path: Path) -> None:
     retired.replace(new)
 
 
+def discard_folder(folder: Path) -> None:
+    """Remove a folder: under its name it is whole or gone, also where the process is killed meanwhile.
+
+    Args:
+        folder: one that is there.
+    """
+    doomed = folder.with_name(f"{folder.name}.doomed")
+    _remove(doomed)  # of a process that was killed here
+    folder.replace(doomed)
+    _remove(doomed)
+
+
 def _exchange(one: Path, other: Path) -> bool:
     """Exchange two names in one step; False where that cannot be had."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)

@@ -12,7 +12,7 @@ import pytest
 from tiny_run import list_folder
 
 from model import folders
-from model.folders import replace_folder, staged_folder
+from model.folders import discard_folder, replace_folder, staged_folder
 
 FILE_STEPS = ("open", "os.", "shutil.", "tempfile.", "ctypes.", "fcntl.")
 """Audit events that go with touching files, by how they start."""
@@ -171,3 +171,18 @@ def test_replace_folder_replaces_a_link_when_the_path_is_one(tmp_path: Path) -> 
     assert read(tmp_path / "folder") == {"new"}
     assert read(tmp_path / "elsewhere") == {"old"}
     assert list_folder(tmp_path) == ["elsewhere", "folder"]
+
+
+def test_discarded_folder_is_whole_or_gone_when_its_owner_is_killed_at_any_step(tmp_path: Path) -> None:
+    """What resumes from a folder never finds half of it; discarding it again leaves nothing."""
+    path = tmp_path / "folder"
+    write(path, "old")
+    found: list[bool] = []
+    while run_killed(lambda: discard_folder(path), step=len(found)):
+        found.append(path.exists())
+        if path.exists():
+            assert read(path) == {"old"}
+        else:
+            write(path, "old")
+    assert set(found) == {True, False}
+    assert list_folder(tmp_path) == []

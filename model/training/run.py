@@ -15,7 +15,7 @@ from model.checksums import hash_file
 from model.config import RunConfig
 from model.errors import ArtifactError, RatingModelError
 from model.features import feature_names
-from model.folders import replace_folder
+from model.folders import discard_folder, replace_folder
 from model.formats.pairs import Pairs
 from model.history import History, build_history, encode_stars
 from model.metrics import rmse
@@ -108,7 +108,7 @@ def train_run(
         networks = _fit(history, config, work, say, compare=len(split.test) > 0)
     except RatingModelError:
         # trying again would fail again: there is nothing to resume
-        shutil.rmtree(work)
+        discard_folder(work)
         raise
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {
@@ -157,7 +157,7 @@ def train_run(
     )
     (staged / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     replace_folder(staged, output)
-    shutil.rmtree(work)
+    discard_folder(work)
     return metrics
 
 
