@@ -1,133 +1,35 @@
 """The documents: every command in them runs, every flag in their sentences exists, every link leads there.
 
-A page is followed from its first command to its last in a folder of its own, as a reader would, with the
-smallest data there are. `PLACEHOLDERS` says what stands for what, `NOT_RUN` what cannot run here and why.
-Everything else is run, so that a command nobody thought of fails.
+A page is followed from its first command to its last in a folder of its own, with the smallest data there
+are; tests/doc_reader.py says what is typed for its placeholders, and which commands are left out.
 """
 
 import importlib
-import json
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from builders import Rated, ask, make_history, name_columns
 from doc_commands import PAGES, Command, File, find_inline_commands, find_links, read_steps
-from fresh_python import PATIENCE, ROOT
-from server_process import serve
-from tiny_run import TINY_DATA, TINY_FLAGS
+from doc_reader import IN_PROCESS, NOT_RUN, PLACEHOLDERS, Reader, is_run
+from fresh_python import ROOT
+from tiny_run import TINY_DATA
 
 import train
 from model.generation import SyntheticConfig
+from model.questions import Query
 from model.ratings import write_sample_csv
 from model.synthetic import write_synthetic
 from model.table import Ratings
-
-PLACEHOLDERS = {
-    "DATA": "ratings.csv",
-    "PATH": "download",
-    "SPLIT": "latest",
-    "YOUR_RATINGS": "ratings.csv",
-    "BUNDLE": "artifacts/bundle",
-    "8206": "301162",  # a user of `make demo`'s bundle, and one of the tiny bundle
-}
-"""What the documents write, and what is typed for it. `http://127.0.0.1:8000` is the test's own server."""
-
-NOT_RUN = {
-    "make demo": ".ci/run begins with it",
-    "source .venv/bin/activate": "the test runs in that environment",
-    "make test": "this is it",
-    "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
-    "python -m benchmarks.": "minutes to hours; tests/benchmarks runs them on small data",
-    "python -m model.download": "needs the internet; tests/test_download.py brings a server of its own",
-    "docker ": "needs a container engine",
-    "aws ": "needs an account with AWS",
-    "curl http://localhost:9000/": "asks the emulator in the container",
-}
-"""Beginnings of commands, and why they are not run. The flags of those in Python are compared with --help."""
-
-IN_PROCESS = re.compile(r"python (?:-m )?((?:model|benchmarks|deploy)[.\w]*|train|export)(?:\.py)?(?: |$)")
-"""Commands that are called instead of started, which saves importing torch for each."""
-
-CURL = ("--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--write-out", r"\n%{http_code}")
-
-
-def is_run(command: Command) -> bool:
-    return not command.text.startswith(tuple(NOT_RUN))
 
 
 def list_commands() -> list[Command]:
     """The commands of all pages."""
     steps = [step for page in PAGES for step in read_steps(page.read_text(encoding="utf-8"))]
     return [step for step in steps if isinstance(step, Command)]
-
-
-def fill_in(text: str) -> str:
-    """A command with something in the place of its placeholders."""
-    for word, meant in PLACEHOLDERS.items():
-        text = re.sub(rf"(?<![\w-]){word}(?!\w)", meant, text)
-    return text
-
-
-class Reader:
-    """Does what a page says, in the current folder."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self.stack = stack
-        self.url: str | None = None
-
-    def follow(self, step: Command | File) -> None:
-        """Do one step; raises AssertionError when it does not end as the page promises."""
-        if isinstance(step, File):
-            Path(step.name).write_text(step.text, encoding="utf-8")
-        elif is_run(step):
-            text = fill_in(step.text)
-            if text.startswith("curl "):
-                self.ask(step, text)
-            elif found := IN_PROCESS.match(text):
-                call(found[1], shlex.split(text[found.end() :], comments=True))
-            else:
-                run_in_shell(text)
-
-    def ask(self, step: Command, text: str) -> None:
-        """Send a request; the answer is JSON, with the status that the page shows or else 200."""
-        if self.url is None:
-            settings = {"MODEL_SHOW_USERS": "on"}
-            server = self.stack.enter_context(serve(Path.cwd(), Path.cwd() / "artifacts/bundle", **settings))
-            self.url = server.url
-        arguments = shlex.split(text.replace("http://127.0.0.1:8000", self.url), comments=True)
-        finished = subprocess.run([*arguments, *CURL], capture_output=True, text=True, check=False)
-        assert finished.returncode == 0, finished.stderr
-        body, _, status = finished.stdout.rpartition("\n")
-        shown = re.search(r'"status": ?(\d{3})', step.answer)
-        assert status == (shown[1] if shown else "200"), body
-        assert isinstance(json.loads(body), dict)
-
-
-def call(module: str, arguments: list[str]) -> None:
-    """Call a command's `main`; it must end with status 0."""
-    quick = TINY_FLAGS if module == "train" else ()
-    assert importlib.import_module(module).main([*quick, *arguments]) == 0
-
-
-def run_in_shell(text: str) -> None:
-    """Run any other command; it must end with status 0."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    finished = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
 
 
 @pytest.fixture(scope="session")
@@ -235,6 +137,29 @@ def test_every_page_is_found_when_a_reader_begins_with_the_readme() -> None:
             seen.add(page)
             ahead.extend((page.parent / link.split("#")[0]).resolve() for link in find_links(page))
     assert set((ROOT / "docs").glob("*.md")) - seen == set()
+
+
+def test_worked_example_comes_out_as_written_when_computed() -> None:
+    """The table of docs/method.md gives the distances, neighbours and era mean that its text says."""
+    text = (ROOT / "docs/method.md").read_text(encoding="utf-8").split("### By hand")[1]
+    lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    assert [title.strip() for title in lines[0]] == ["", "Alien", "Brazil", "Casino", "Jaws"]
+    rows = [
+        Rated(user, movie, float(stars))
+        for user, line in enumerate(lines[2:], start=1)
+        for movie, stars in enumerate(line[1:], start=1)
+        if stars.strip().isdecimal()
+    ]
+    years = dict(enumerate((1979, 1985, 1995, 1975), start=1))
+    _, table = ask(make_history(rows, years=years), Query(user_id=1, movie_id=4))
+    features = name_columns(table)
+    assert [features[f"distance_{place}"] for place in (1, 2, 3)] == [1, 5.5, 10.5]
+    assert [features[f"neighbour_{place}"] for place in (1, 2, 3)] == [5, 2, 3]
+    assert features["neighbour_4"] == pytest.approx(10 / 3)
+    assert features["neighbour_count"] == 3
+    assert features["era_mean"] == 4
+    written = ("to **1**", "= **5.5**", "= **10.5**", "are 5, 2 and 3", "/ 3 = 3.33", "(5 + 3) / 2 = 4")
+    assert [figure for figure in written if figure not in text] == []
 
 
 def test_read_steps_finds_commands_answers_and_files_when_a_page_mixes_them() -> None:
