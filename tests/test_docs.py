@@ -25,7 +25,6 @@ from model.ratings import write_sample_csv
 from model.synthetic import write_synthetic
 from model.table import Ratings
 
-
 DRAWN_BY_BENCHMARKS = {ROOT / "docs/scale.svg"}
 """Pictures of measurements that take hours: a page may be written before they are drawn."""
 
