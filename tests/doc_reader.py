@@ -36,8 +36,11 @@ NOT_RUN = {
     "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
     "python -m benchmarks.": "minutes to hours; tests/benchmarks runs them on small data",
     "python -m model.download": "needs the internet; tests/test_download.py brings a server of its own",
+    "python -m deploy.build_zip": "downloads packages; tests/deploy builds from what is installed",
     "docker ": "needs a container engine",
     "aws ": "needs an account with AWS",
+    "sam ": "needs an account with AWS",
+    "curl --aws-sigv4": "needs an account with AWS",
     "curl http://localhost:9000/": "asks the emulator in the container",
 }
 """Beginnings of commands, and why they are not run. The flags of those in Python are compared with --help."""
