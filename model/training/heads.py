@@ -22,7 +22,7 @@ from model.training.threads import one_thread
 
 MIN_VARIANCE = 1e-4
 """Stars squared; errors that are all zero still have a spread."""
-TRUSTED_ROWS = 2_000
+TRUSTED_ROWS = 500
 """What heads have learned from this many rows is believed by half: with a few hundred they fit noise."""
 COVERAGE = 0.8
 """Share of the actual ratings that the intervals are calibrated to hold."""

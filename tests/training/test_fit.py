@@ -186,14 +186,14 @@ def test_mix_base_weighs_encoder_against_biases_when_one_is_right(
     assert weights.tolist() == pytest.approx([0, 1 - share, 1 - share, share, 0], abs=1e-4)
 
 
-def test_heads_are_believed_by_half_when_they_learned_from_two_thousand_rows(
+def test_heads_are_believed_by_half_when_they_learned_from_five_hundred_rows(
     history: History, prepared: PreparedRows, tmp_path: Path
 ) -> None:
-    """The gain of n training rows is n / (n + 2,000), for the heads and those of the intervals."""
+    """The gain of n training rows is n / (n + 500), for the heads and those of the intervals."""
     trained = fit_full(history, prepared, TINY_CONFIG, tmp_path)
     n_rows = int((~prepared.is_validation).sum())
     for heads in (trained.network.heads, trained.network.intervals.heads):
-        assert heads.gain.item() == pytest.approx(n_rows / (n_rows + 2_000))
+        assert heads.gain.item() == pytest.approx(n_rows / (n_rows + 500))
 
 
 def test_full_network_predicts_the_same_when_seed_is_the_same(
