@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol, Self
 
 from model.bundle import Bundle
@@ -95,7 +96,8 @@ class Service:
         observe: Observe | None = None,
     ) -> None:
         self._predictor = predictor
-        self._observe = observe
+        # not a method: what waits together would hold the service, and a replaced one would linger
+        self._predict = partial(_predict_observed, predictor, observe)
         self._together = Together(self._predict, most=TOGETHER)
         self._catalogue = catalogue
         self._show_user_ids = show_user_ids
@@ -238,12 +240,6 @@ class Service:
         if not self._show_user_ids:
             raise UsersHiddenError
 
-    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        predictions = self._predictor.predict(queries)
-        if self._observe is not None:
-            self._observe(predictions)
-        return predictions
-
     def _build_query(self, request: PredictRequest, *, where: str = "") -> Query:
         return Query(
             movie_id=request.movie_id,
@@ -295,6 +291,15 @@ class Service:
             era=prediction.era,
             era_mean=prediction.era_mean,
         )
+
+
+def _predict_observed(
+    predictor: Predicts, observe: Observe | None, queries: Sequence[Query]
+) -> list[Prediction]:
+    predictions = predictor.predict(queries)
+    if observe is not None:
+        observe(predictions)
+    return predictions
 
 
 def _is_on(scale: RatingScale, rating: float) -> bool:

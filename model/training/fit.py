@@ -34,6 +34,10 @@ MOST_SAMPLED = 300_000
 100,000 ratings: so there are three, or as many as together have this many ratings to be sampled."""
 ENCODER_TRUST, TRUST_ROWS = 0.5, 1_000
 """How much of the base is believed to be the encoder's, as if this many rows had said so."""
+MIXING_ROWS = 10_000
+"""From this many rows the heads find half of the best mix by themselves, row by row, which is better: the more
+there are, the more the base goes back to the encoder (RMSE on validation rows of movielens-small, mean of three
+seeds: 0.8376 with the encoder alone, 0.8387 with the mix)."""
 MOST_HEAD_ROWS = 2
 """A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
 this many times `head_rows`."""
@@ -216,9 +220,10 @@ def mix_base(
     plain = overall_mean + inputs @ biases
     gain, wanted = inputs @ encoder - plain, stars - plain
     worth = (gain**2).mean() * TRUST_ROWS
-    share = float(
-        ((gain @ wanted + ENCODER_TRUST * worth) / (gain @ gain + worth).clamp_min(1e-9)).clamp(0, 1)
+    share = (
+        ((gain @ wanted + ENCODER_TRUST * worth) / (gain @ gain + worth).clamp_min(1e-9)).clamp(0, 1).item()
     )
+    share = 1 - (1 - share) * MIXING_ROWS / (len(stars) + MIXING_ROWS)
     return (1 - share) * overall_mean, (1 - share) * biases + share * encoder
 
 
