@@ -35,9 +35,9 @@ MOST_SAMPLED = 300_000
 ENCODER_TRUST, TRUST_ROWS = 0.5, 1_000
 """How much of the base is believed to be the encoder's, as if this many rows had said so."""
 MIXING_ROWS = 10_000
-"""From this many rows the heads find half of the best mix by themselves, row by row, which is better: the more
-there are, the more the base goes back to the encoder (RMSE on validation rows of movielens-small, mean of three
-seeds: 0.8376 with the encoder alone, 0.8387 with the mix)."""
+"""From this many rows the heads find half of the best mix by themselves, row by row, which is better: with
+more, the base goes back to the encoder (RMSE on validation rows of movielens-small, mean of three seeds:
+0.8376 with the encoder alone, 0.8387 with the mix)."""
 MOST_HEAD_ROWS = 2
 """A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
 this many times `head_rows`."""
