@@ -25,9 +25,6 @@ from model.ratings import write_sample_csv
 from model.synthetic import write_synthetic
 from model.table import Ratings
 
-DRAWN_BY_BENCHMARKS = {ROOT / "docs/scale.svg"}
-"""Pictures of measurements that take hours: a page may be written before they are drawn."""
-
 
 def list_commands() -> list[Command]:
     """The commands of all pages."""
@@ -126,7 +123,7 @@ def test_links_lead_somewhere_when_relative() -> None:
     links = [(page, link.split("#")[0]) for page in PAGES for link in find_links(page)]
     missing = {(page.parent / link).resolve() for page, link in links if not (page.parent / link).exists()}
     assert len(links) > 5
-    assert missing - DRAWN_BY_BENCHMARKS == set()
+    assert missing == set()
 
 
 def test_every_page_is_found_when_a_reader_begins_with_the_readme() -> None:
