@@ -54,13 +54,16 @@ class Server:
         self.process.wait(PATIENCE)
 
 
-def start_server(bundle: Path) -> Server:
-    """Start the service on a free port and wait until it is ready."""
+def start_server(bundle: Path, app: str = "handler:app") -> Server:
+    """Start the service, or an app of tests/ around it, on a free port and wait until it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "handler:app", "--port", str(port), "--log-level", "warning"],
+        [
+            *(sys.executable, "-m", "uvicorn", app, "--app-dir", "tests"),
+            *("--port", str(port), "--log-level", "warning"),
+        ],
         cwd=ROOT,
         env={**os.environ, "MODEL_BUNDLE": str(bundle), "MODEL_SHOW_USERS": "1"},
     )

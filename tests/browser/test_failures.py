@@ -134,25 +134,22 @@ def test_page_asks_for_a_key_when_the_service_wants_one(visit: Visit) -> None:
     expect(key).to_be_hidden()
 
 
-def test_page_works_behind_a_prefix_when_a_gateway_adds_one(visit: Visit) -> None:
+def test_page_works_behind_a_prefix_when_a_gateway_adds_one(browser: Browser, bundle_path: Path) -> None:
     """Under /prod and /prod/, as a gateway's stage serves it, every request goes below /prod."""
-    for path in ("prod", "prod/"):
-        visit.requested.clear()
-        visit.url = visit.server.url + path
-
-        def strip(route: Route) -> None:
-            answer = route.fetch(url=route.request.url.replace("/prod", "", 1))
-            route.fulfill(response=answer)
-
-        visit.page.route("**/prod", strip)
-        visit.page.route("**/prod/**", strip)
-        visit.open()
-        visit.page.locator("#ranked .row").first.click()
-        expect(visit.page.locator(".why .picture")).not_to_have_count(0)
-        own = [url for url in visit.requested if not url.startswith("data:")]
-        assert [url for url in own if not url.startswith(visit.server.url + "prod")] == []
-        assert any("/prod/v1/predict" in url for url in own)
-        visit.page.unroute_all(behavior="wait")
+    server = start_server(bundle_path, app="behind_prefix:app")
+    try:
+        for path in ("prod", "prod/"):
+            visit = start_visit(browser, server)
+            visit.url = server.url + path
+            visit.open()
+            visit.page.locator("#ranked .row").first.click()
+            expect(visit.page.locator(".why .picture")).not_to_have_count(0)
+            own = [url for url in visit.requested if not url.startswith("data:")]
+            assert [url for url in own if not url.startswith(server.url + "prod")] == []
+            assert any("/prod/v1/predict" in url for url in own)
+            end_visit(visit)
+    finally:
+        server.stop()
 
 
 def test_page_says_so_when_no_more_ratings_fit(visit: Visit) -> None:
