@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BUNDLE := artifacts/bundle
 BIN := .venv/bin
+PORT := 8000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train export serve test lint check fix image zip clean
@@ -11,6 +12,7 @@ help:  ## show this
 
 # torch first and alone: what depends on it would otherwise pull another build of it
 .venv/.installed: pyproject.toml constraints/dev.txt
+	@echo "making the environment in .venv, which takes a minute or two"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --editable '.[train,serve,notebooks,dev]'
@@ -22,6 +24,7 @@ demo: setup  ## everything once: built-in data, train, export, one prediction th
 	$(BIN)/python train.py
 	$(BIN)/python export.py
 	$(BIN)/python handler.py examples/predict-event.json
+	@echo "next: make serve, then open http://127.0.0.1:$(PORT)"
 
 train: setup  ## train on the built-in data
 	$(BIN)/python train.py
@@ -33,8 +36,8 @@ $(BUNDLE)/manifest.json: | setup
 	$(BIN)/python train.py
 	$(BIN)/python export.py
 
-serve: setup $(BUNDLE)/manifest.json  ## the demo's bundle under uvicorn on 127.0.0.1:8000
-	MODEL_SHOW_USERS=on $(BIN)/uvicorn handler:app --host 127.0.0.1 --port 8000 --no-server-header
+serve: setup $(BUNDLE)/manifest.json  ## the demo's bundle under uvicorn on 127.0.0.1:8000; PORT=8001 for another port
+	MODEL_SHOW_USERS=on $(BIN)/uvicorn handler:app --host 127.0.0.1 --port $(PORT) --no-server-header
 
 test: setup  ## the whole test suite
 	$(BIN)/pytest --cov --cov-report=term

@@ -67,7 +67,7 @@ def build_app(
         )
     app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
-    app.include_router(page.build_router())
+    app.include_router(page.build_router(links_docs=settings.docs))
     app.include_router(build_router(live))
     describe = partial(build_openapi, app, asks_for_keys=bool(settings.key_hashes))
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way to change it

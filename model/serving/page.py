@@ -1,4 +1,4 @@
-"""The demo page at `GET /`: one response that holds its style and its script, put together at import.
+"""The demo page at `GET /`: one response that holds its style and its script, put together once.
 
 In page_source, page.html has one empty `<style>` and one empty `<script>`; page.css and script/*.js go into
 them. There is no build step: the scripts are one module in the order of `_SCRIPTS`, and share its scope. The
@@ -21,6 +21,7 @@ _SCRIPTS: Final = (
 
 _STYLE_PLACE: Final = "<style></style>"
 _SCRIPT_PLACE: Final = '<script type="module"></script>'
+_DOCS_LINK: Final = '<a href="docs">'
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class Page:
     """What to send beside it; names in lower case."""
 
 
-def assemble_page() -> Page:
+def assemble_page(*, links_docs: bool) -> Page:
     """Read the page's files and put them together.
 
+    Args:
+        links_docs: whether `/docs` is there to be linked to.
+
     Raises:
-        ValueError: if page.html has not exactly one empty style and one empty script.
+        ValueError: if page.html has not exactly one empty style, one empty script and one link to the docs.
     """
     folder = resources.files("model.serving") / "page_source"
     html = folder.joinpath("page.html").read_text(encoding="utf-8")
@@ -47,6 +51,7 @@ def assemble_page() -> Page:
     )
     html = _fill(html, _STYLE_PLACE, f"<style>{style}</style>")
     html = _fill(html, _SCRIPT_PLACE, f'<script type="module">{script}</script>')
+    html = _fill(html, _DOCS_LINK, _DOCS_LINK if links_docs else "<a>")
     body = html.encode()
     return Page(
         body=body,
@@ -84,21 +89,23 @@ def _hash(source: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
-PAGE: Final = assemble_page()
+def build_router(*, links_docs: bool) -> APIRouter:
+    """Build the route of the page.
 
-
-def build_router() -> APIRouter:
-    """Build the route of the page."""
+    Args:
+        links_docs: whether the page links to `/docs`.
+    """
     router = APIRouter()
+    page = assemble_page(links_docs=links_docs)
 
     @router.get("/", include_in_schema=False)
     @router.head("/", include_in_schema=False)
     async def read_page(request: Request) -> Response:
-        if request.headers.get("if-none-match") == PAGE.headers["etag"]:
-            return Response(status_code=304, headers=PAGE.headers)
+        if request.headers.get("if-none-match") == page.headers["etag"]:
+            return Response(status_code=304, headers=page.headers)
         if request.method == "HEAD":
-            length = {"content-length": str(len(PAGE.body))}
-            return Response(headers=PAGE.headers | length, media_type="text/html")
-        return Response(PAGE.body, headers=PAGE.headers, media_type="text/html")
+            length = {"content-length": str(len(page.body))}
+            return Response(headers=page.headers | length, media_type="text/html")
+        return Response(page.body, headers=page.headers, media_type="text/html")
 
     return router

@@ -78,7 +78,10 @@ def test_page_changes_its_colours_when_the_system_is_dark(browser: Browser, serv
 
 
 def test_page_never_scrolls_sideways_when_the_screen_is_narrow(browser: Browser, server: Server) -> None:
-    """At 360 pixels, rated, explained and compared, nothing is wider than the screen; touch gives stars."""
+    """At 360 pixels, rated, explained and compared, nothing is wider than the screen; touch gives stars.
+
+    What the bar says, predictions or a failure, is out of sight there.
+    """
     visit = start_visit(browser, server, **NARROW)
     page = visit.open()
 
@@ -90,6 +93,11 @@ def test_page_never_scrolls_sideways_when_the_screen_is_narrow(browser: Browser,
     page.locator("#rated .stars").first.tap()
     expect(page.locator("#rated input").first).to_have_attribute("aria-valuetext", "3 stars")
     expect(page.locator("#peek")).to_contain_text("First now")
+    visit.expects_failures = True
+    page.route("**/v1/predict/batch", lambda route: route.abort("connectionrefused"))
+    page.locator("#rated .stars").nth(1).tap()
+    expect(page.locator("#peek")).to_have_text("The service cannot be reached")
+    page.unroute("**/v1/predict/batch")
     page.locator("#ranked .row").first.click()
     page.locator(".why .chip").first.wait_for()
     assert width() == 360

@@ -59,6 +59,7 @@ def test_page_names_the_request_when_the_server_fails(visit: Visit) -> None:
     with page.expect_response(lambda response: ranks_with(response, n_ratings=1)):
         failure.get_by_role("button", name="Try again").click()
     expect(failure).to_have_count(0)
+    expect(page.locator(".guess").first).to_contain_text("we would have said")
 
 
 def test_page_says_what_was_wrong_when_a_request_is_refused(visit: Visit) -> None:
@@ -147,6 +148,8 @@ def test_page_works_behind_a_prefix_when_a_gateway_adds_one(browser: Browser, bu
             own = [url for url in visit.requested if not url.startswith("data:")]
             assert [url for url in own if not url.startswith(server.url + "prod")] == []
             assert any("/prod/v1/predict" in url for url in own)
+            docs = visit.page.get_by_role("link", name="API behind the page").evaluate("link => link.href")
+            assert docs == f"{server.url}prod/docs"
             end_visit(visit)
     finally:
         server.stop()

@@ -44,7 +44,7 @@ def test_search_finds_while_typing_when_part_of_a_title_is_given(visit: Visit) -
     """The list box shows what the service finds; Enter takes one to the top, ready for its stars."""
     page = visit.open()
     movie = visit.server.get("v1/movies", query="", limit=50)["movies"][-1]
-    search = page.get_by_role("combobox", name="Find a movie you know")
+    search = page.get_by_role("combobox", name="Find a movie")
     search.press_sequentially(movie["title"][:-2])
     option = page.get_by_role("option").filter(has_text=movie["title"]).first
     option.wait_for()
@@ -106,6 +106,30 @@ def test_range_shows_the_interval_when_a_movie_is_predicted(visit: Visit) -> Non
     assert left == pytest.approx(25 * (prediction["interval"]["low"] - 1), abs=0.01)
     assert left + width == pytest.approx(25 * (prediction["interval"]["high"] - 1), abs=0.01)
     assert dot == pytest.approx(25 * (prediction["predicted_rating"] - 1), abs=0.01)
+
+
+def test_stars_can_be_taken_back_when_they_were_given(visit: Visit) -> None:
+    """Only a rated movie has the button; it takes the stars and the guess away."""
+    page = visit.open()
+    back = page.get_by_role("button", name="Take back")
+    expect(back).to_have_count(0)
+    visit.rate(3)
+    expect(back).to_have_count(1)
+    back.click()
+    expect(back).to_have_count(0)
+    expect(page.locator(".guess:not(:empty)")).to_have_count(0)
+    assert visit.read_ratings() == []
+
+
+def test_page_says_that_the_data_are_made_up_when_they_are(visit: Visit) -> None:
+    """Only of made-up ratings is the lowest possible RMSE known, and the tiny bundle's are such."""
+    page = visit.open()
+    expect(page.locator("#made-up")).to_be_visible()
+    card = visit.server.get("v1/model")
+    del card["metrics"]["lowest_rmse"]
+    page.route("**/v1/model", lambda route: route.fulfill(json=card))
+    visit.open()
+    expect(page.locator("#made-up")).to_be_hidden()
 
 
 def test_guesses_are_blind_to_the_rating_when_movies_are_rated(visit: Visit) -> None:

@@ -8,6 +8,10 @@ import pytest
 from asgi_client import AsgiClient
 
 from model.serving import page
+from model.serving.app import build_app
+from model.serving.live import LiveService
+from model.serving.service import Service
+from model.serving.settings import Settings
 
 
 def hash_of(element: str, html: str) -> str:
@@ -17,13 +21,13 @@ def hash_of(element: str, html: str) -> str:
 
 
 def test_page_is_one_html_document_when_read(client: AsgiClient) -> None:
-    """`GET /` answers with the page: style and script are in it, and nothing is fetched from elsewhere."""
+    """`GET /` is the page: style and script are in it, nothing is fetched, and it links to the docs."""
     answer = client.get("/")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.text.startswith("<!doctype html>")
     assert "class RatingPanel" in answer.text
-    assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', answer.text) == []
+    assert re.findall(r'(?:src|href)="(?!#|data:)([^"]*)"', answer.text) == ["docs"]
     assert "@import" not in answer.text
 
 
@@ -52,7 +56,15 @@ def test_page_has_no_body_when_only_its_head_is_asked_for(client: AsgiClient) ->
     """HEAD names the length and sends nothing."""
     answer = client.request("HEAD", "/")
     assert (answer.status_code, answer.content) == (200, b"")
-    assert int(answer.headers["content-length"]) == len(page.PAGE.body)
+    assert int(answer.headers["content-length"]) == len(client.get("/").content)
+
+
+def test_page_links_to_nothing_when_the_docs_are_off(service: Service) -> None:
+    """Where `/docs` is switched off, its name is text."""
+    app = build_app(LiveService(service), Settings(docs=False))
+    text = AsgiClient(app).get("/").text
+    assert "<a>API behind the page</a>" in text
+    assert 'href="docs"' not in text
 
 
 def test_page_leaves_the_original_request_alone_when_posted_to(client: AsgiClient) -> None:

@@ -47,7 +47,7 @@ async function send(url, body, signal) {
     }
     throw new Failure({
       title: "The service cannot be reached",
-      detail: "Check your connection, then try again. Your ratings are kept.",
+      detail: "Check your connection, and that the service is running, then try again. Your ratings are kept.",
     });
   }
 }

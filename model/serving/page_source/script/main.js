@@ -8,6 +8,11 @@ function setUpPeek() {
     .observe(document.querySelector(".ranking"));
 }
 
+/** The page's address may lack the closing slash that a relative link needs. */
+function setUpDocsLink() {
+  for (const link of document.querySelectorAll("footer a[href]")) link.href = new URL("docs", BASE);
+}
+
 async function start() {
   let card;
   try {
@@ -24,8 +29,8 @@ async function start() {
   store.open(card.data_fingerprint, scale);
   const visitor = new Visitor(store);
   const catalogue = new Catalogue();
-  const ranking = new Ranking({ scale, store, catalogue });
   const panel = new RatingPanel({ scale, store, catalogue });
+  const ranking = new Ranking({ scale, store, catalogue, onRetry: () => panel.refresh() });
   const viewers = new ViewerPanel({ scale, onChoose: (who) => ranking.setWho(who) });
 
   const refreshSoon = debounce(() => {
@@ -49,8 +54,9 @@ function showFacts({ n_ratings: ratings, n_users: people, n_movies: movies, metr
     [ratings.toLocaleString("en"), "ratings"],
     [people.toLocaleString("en"), "people"],
     [movies.toLocaleString("en"), "movies"],
-    [metrics?.rmse?.[features]?.toFixed(3), "RMSE"], // a model trained on everything was not measured
+    [metrics?.rmse?.[features]?.toFixed(3), "stars off (RMSE)"], // a model trained on everything was not measured
   ];
+  byId("made-up").hidden = metrics?.lowest_rmse === undefined; // of ratings that people gave nobody knows it
   byId("facts").replaceChildren(...facts.filter(([value]) => value).map(([value, name]) => make("div", {},
     make("dt", {}, name), make("dd", {}, value))));
 }
@@ -80,4 +86,5 @@ function setUpTabs(onChoose) {
   }
 }
 
+setUpDocsLink();
 start();

@@ -7,8 +7,9 @@ const KINDS = [
 ];
 
 class Ranking {
-  constructor({ scale, store, catalogue }) {
-    Object.assign(this, { store, catalogue });
+  /** `onRetry` is called when somebody tries again, for what else may have failed with it. */
+  constructor({ scale, store, catalogue, onRetry }) {
+    Object.assign(this, { store, catalogue, onRetry });
     this.kind = "known";
     this.era = "";
     this.shown = null; // a movie that somebody asked to see, whatever its rank
@@ -60,9 +61,22 @@ class Ranking {
     } catch (failure) {
       if (failure.name === "AbortError") return;
       if (!this.list.rows.size) byId("ranked").replaceChildren();
-      showFailure(byId("ranking-message"), failure, () => this.refresh());
+      byId("ranking-hint").textContent = "";
+      showFailure(byId("ranking-message"), failure, () => this.retry());
+      this.peek(failure.title);
     }
     byId("ranked").removeAttribute("aria-busy");
+  }
+
+  retry() {
+    this.onRetry();
+    this.refresh();
+  }
+
+  /** Say on a small screen, where the list is out of sight, what there is to see in it. */
+  peek(text) {
+    byId("peek").textContent = text;
+    byId("peek").hidden = !this.who.isVisitor || !this.store.ratings.size;
   }
 
   show(items) {
@@ -74,8 +88,7 @@ class Ranking {
     const [{ movie, prediction }] = items;
     const first = `${nameMovie(movie)}, ${oneDecimal(prediction.predicted_rating)} stars`;
     announce(`Predictions updated. First: ${first}`);
-    byId("peek").textContent = `First now: ${first}`;
-    byId("peek").hidden = !this.who.isVisitor || !this.store.ratings.size;
+    this.peek(`First now: ${first}`);
   }
 
   explain(items) {
@@ -83,7 +96,7 @@ class Ranking {
       return this.era ? "There is no such movie left. Try other years." : "There is no movie left to predict.";
     }
     if (this.who.isVisitor && !this.store.ratings.size) {
-      return "You have not rated anything yet: this is what somebody new would give. Watch it change.";
+      return "Nothing rated yet: this is what somebody new would give. The band is where 8 of 10 ratings fall.";
     }
     return "Highest first. The band is where 8 of 10 ratings fall. Open one to see why.";
   }

@@ -61,6 +61,7 @@ class RatingPanel {
         this.rate(movie, null);
       },
     }, "×");
+    remove.hidden = stars.rating === null;
     const entry = { movie, stars, guess, remove, element: make("li", {}, titled(movie), stars.element, remove, guess) };
     this.entries.set(movie.movie_id, entry);
     byId("rated").append(entry.element);
