@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactMissingError
+from model.outputs import check_output_folder
 from model.training.onnx_export import export_run
 from model.training.run import find_newest_run
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = flags.run or find_newest_run(RUNS)
         if run is None:
             raise ArtifactMissingError(f"there is no finished run in {RUNS}: run train.py first")
+        check_output_folder(flags.output)
         manifest = export_run(run, flags.output)
         parity = manifest["parity"]
         size = sum(file.stat().st_size for file in flags.output.rglob("*") if file.is_file())

@@ -9,11 +9,12 @@ from model.cache import read_ratings_once
 from model.cli import Parser, add_output_flags, print_result, run_command, say_aside
 from model.config import add_config_flags, read_config_flags
 from model.formats.pairs import read_pairs
+from model.outputs import check_output_folder
 from model.splits import parse_split
 from model.synthetic import SyntheticConfig, read_truth, write_synthetic
 from model.training.evaluation import format_table
 from model.training.report.write import HTML
-from model.training.run import train_run
+from model.training.run import is_run, train_run
 
 BUILT_IN = Path("artifacts/built-in-data")
 RUNS = Path("artifacts/runs")
@@ -52,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def train() -> None:
         config = read_config_flags(flags)
         parse_split(config.training.split)  # a mistake is told before hours of reading
+        output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
+        check_output_folder(output)
         say = say_aside if flags.json else print
+        if is_run(output):
+            say(f"the run in {output} will be replaced")
         data = flags.data
         if data is None:
             data = BUILT_IN
@@ -60,9 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_synthetic(data, SyntheticConfig())
         ratings = read_ratings_once(data, flags.cache, say=say)
         if ratings.n_duplicates:
-            say(f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept")
+            say(f"ratings given twice: {ratings.n_duplicates:,}; the later ones are kept")
         pairs = None if flags.test_pairs is None else read_pairs(flags.test_pairs)
-        output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
         metrics = train_run(ratings, config, output, pairs=pairs, truth=read_truth(data), say=say)
         say(f"trained in {metrics['training_seconds']:.1f} s; the run is in {output}")
         report = output / HTML

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.cli import add_verbose_flag
-from model.errors import ConfigError
+from model.outputs import check_output_file
 
 PACKAGES = ("numpy", "torch", "pytorch-lightning", "onnxruntime", "scikit-surprise", "myfm", "scikit-learn")
 
@@ -99,10 +99,10 @@ def require_writable(path: Path | None) -> None:
     """Refuse a file that cannot be written before the work is done, not after.
 
     Raises:
-        ConfigError: if its folder does not exist, or it is a folder itself.
+        ConfigError: if it cannot be written.
     """
-    if path is not None and path != STANDARD_OUTPUT and (not path.parent.is_dir() or path.is_dir()):
-        raise ConfigError(f"{path}: cannot be written; expected a file in a folder that exists")
+    if path is not None and path != STANDARD_OUTPUT:
+        check_output_file(path)
 
 
 def describe_machine() -> dict[str, Any]:

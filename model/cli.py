@@ -168,12 +168,19 @@ def run_command(command: Callable[[], None], *, prog: str, verbose: bool = False
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except (RatingModelError, OSError) as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)  # ruff: ignore[print] - this is the command's output
+        print(f"{prog}: error: {_describe(error)}", file=sys.stderr)  # ruff: ignore[print] - this is the command's output
         return USER_ERROR
     except KeyboardInterrupt:
         print(f"{prog}: interrupted", file=sys.stderr)  # ruff: ignore[print]
         return INTERRUPTED
     return 0
+
+
+def _describe(error: Exception) -> str:
+    """The message; of the system's own errors the file and the reason, without a number."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 class _Version(argparse.Action):

@@ -16,6 +16,7 @@ from typing import Any
 
 from model.cli import Parser, add_output_flags, print_result, run_command, say_aside
 from model.errors import ConfigError, DataError
+from model.outputs import check_output_folder
 from model.prize import INSTRUCTIONS, FileCheck, check_prize
 from model.progress import MEGABYTE, track_step
 from model.transfer import fetch_file, fetch_text, forget_partial
@@ -98,8 +99,10 @@ def fetch_archive(data_set: DataSet, folder: Path, *, publisher: str, patience: 
         where the publisher gives no checksum; `was_there` if nothing had to be fetched.
 
     Raises:
+        ConfigError: if the folder cannot be made.
         DataError: if it cannot be fetched, or is not what the publisher has.
     """
+    check_output_folder(folder)
     name = f"{data_set.archive}.zip"
     url, path = f"{publisher}/{name}", folder / name
     expected = _read_checksum(f"{url}.md5", patience)

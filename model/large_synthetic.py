@@ -40,6 +40,7 @@ from model.generation import (
     draw_movies,
     first_days,
 )
+from model.outputs import check_output_folder
 from model.progress import track_step
 from model.synthetic import TITLES_FILE, format_titles
 from model.table import NO_YEAR, WHOLE_STARS, Movies
@@ -138,6 +139,7 @@ def write_large_synthetic(folder: Path, config: LargeConfig) -> None:
         and (not folder.is_dir() or any(folder.iterdir()))
     ):
         raise DataError(f"{folder} is there and is no built-in data: expected a new or an empty folder")
+    check_output_folder(folder)
     with staged_folder(folder) as staged:
         rng = np.random.default_rng([config.seed, 0])
         movies = draw_movies(rng, config.n_movies)

@@ -16,6 +16,7 @@ from model.formats.lines import MAX_ID
 from model.formats.movies import build_catalogue, read_movie_facts
 from model.formats.rows import read_rows
 from model.formats.source import open_source
+from model.outputs import check_output_file
 from model.progress import track_step
 from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ids, Ratings
 
@@ -101,10 +102,10 @@ def write_sample_csv(ratings: Ratings, path: Path) -> None:
         path: the file; replaced if it is there.
 
     Raises:
-        DataError: if a title has a line break, or the folder does not exist.
+        ConfigError: if the file cannot be written.
+        DataError: if a title has a line break.
     """
-    if not path.parent.is_dir() or path.is_dir():
-        raise DataError(f"{path}: cannot be written; expected a file in a folder that exists")
+    check_output_file(path)
     endings = _format_endings(ratings)
     days = {day: format_day(day) for day in np.unique(ratings.days).tolist()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.cli import Parser, add_output_flags, parse_day_flag, print_result, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
+from model.outputs import check_output_file
 from model.ratings import read_ratings, write_sample_csv
 from model.table import Ids, Movies, Ratings
 
@@ -121,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     """Read, sample, write, and say how much was kept."""
     settings = _collect_settings(arguments)
+    check_output_file(arguments.output)
     ratings = read_ratings(arguments.data)
     sample = METHODS[arguments.method](ratings, **settings)
     write_sample_csv(sample, arguments.output)
@@ -128,7 +130,7 @@ def _run(arguments: argparse.Namespace) -> None:
         "ratings": len(table), "users": _count(table.user_ids), "movies": _count(table.movie_ids)
     } for table in (sample, ratings))  # fmt: skip
     counts = ", ".join(f"{kept[name]:,} of {given[name]:,} {name}" for name in kept)
-    twice = f"{ratings.n_duplicates:,} ratings were given twice: the later ones are kept\n"
+    twice = f"ratings given twice: {ratings.n_duplicates:,}; the later ones are kept\n"
     print_result(
         {"output": str(arguments.output), "kept": kept, "given": given, "given_twice": ratings.n_duplicates},
         f"{twice if ratings.n_duplicates else ''}{arguments.output}: {counts}",

@@ -18,6 +18,7 @@ from model.formats.pairs import Pairs, read_pairs
 from model.history import NO_CUT, UNKNOWN, History
 from model.metrics import rmse, score_by_history
 from model.neighbours import NeighbourSearch
+from model.outputs import check_output_file
 from model.progress import track_step
 from model.serving.predictor import Predictor
 
@@ -145,8 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     """Read, predict, write, and say how good it was."""
-    if not arguments.output.parent.is_dir() or arguments.output.is_dir():
-        raise DataError(f"{arguments.output}: cannot be written; expected a file in a folder that exists")
+    check_output_file(arguments.output)
     bundle = load_bundle(arguments.bundle)
     predictor = Predictor(bundle)
     predictor.self_test()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.dates import FIRST_DAY, LAST_DAY
-from model.errors import DataError
+from model.errors import ConfigError, DataError
 from model.ratings import find_superseded, read_ratings, write_sample_csv
 from model.table import HALF_STARS, WHOLE_STARS, Movies, Ratings
 
@@ -227,7 +227,7 @@ def test_sample_csv_is_refused_when_it_cannot_be_a_file(tmp_path: Path) -> None:
     """A folder, and a file in a folder that does not exist, are refused by name."""
     ratings = read_ratings(write(tmp_path, {"x.txt": COMBINED_1}))
     for path in (tmp_path, tmp_path / "gone" / "out.csv"):
-        with pytest.raises(DataError, match="cannot be written; expected a file in a folder that exists"):
+        with pytest.raises(ConfigError, match="cannot be written; expected a file in a folder that exists"):
             write_sample_csv(ratings, path)
 
 

@@ -94,9 +94,14 @@ def test_train_prints_json_alone_when_told_so(
 def test_train_prints_no_table_when_nothing_is_held_out(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without test rows there is no RMSE to print."""
-    assert train.main([f"--data={data}", f"--output={tmp_path / 'run'}", *TINY_FLAGS, "--split=none"]) == 0
-    assert "RMSE" not in capsys.readouterr().out
+    """Without test rows there is no RMSE to print; a second run says that it replaces the first."""
+    command = [f"--data={data}", f"--output={tmp_path / 'run'}", *TINY_FLAGS, "--split=none"]
+    assert train.main(command) == 0
+    first = capsys.readouterr().out
+    assert "RMSE" not in first
+    assert "replaced" not in first
+    assert train.main(command) == 0
+    assert capsys.readouterr().out.startswith(f"the run in {tmp_path / 'run'} will be replaced\n")
 
 
 def test_train_counts_ratings_given_twice_when_there_are_any(
@@ -106,7 +111,7 @@ def test_train_counts_ratings_given_twice_when_there_are_any(
     text = data.read_text(encoding="utf-8")
     data.write_text(text + text.splitlines()[1] + "\n", encoding="utf-8")
     assert train.main([f"--data={data}", f"--output={tmp_path / 'run'}", *TINY_FLAGS]) == 0
-    assert "1 ratings were given twice: the later ones are kept" in capsys.readouterr().out
+    assert "ratings given twice: 1; the later ones are kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,7 @@ def test_train_counts_ratings_given_twice_when_there_are_any(
         ("--split period:2005-02-30", "'2005-02-30' is not a date of the calendar"),
         ("--split period:1990-01-01", "leaves no ratings to train on"),
         ("--output DATA", "ratings.csv is there and is not a run"),
+        ("--output /proc/run", "/proc/run: cannot be written"),
         ("--accelerator gpu", "gpu"),
     ],
 )

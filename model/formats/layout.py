@@ -13,8 +13,8 @@ from model.table import Origin
 
 ACCEPTED = (
     "accepted are the Netflix Prize's files (a line '123:', then lines 'user,rating,YYYY-MM-DD'), a CSV "
-    "whose first line names its columns (customer_id,rating,rating_date,movie_id,release_year,title or "
-    "userId,movieId,rating,timestamp, say) and MovieLens' ratings.dat and u.data"
+    "(commas) whose first line names its columns (customer_id,rating,rating_date,movie_id,release_year,title "
+    "or userId,movieId,rating,timestamp, say) and MovieLens' ratings.dat and u.data"
 )
 """The rating files that can be read, in words, for the end of an error message."""
 
