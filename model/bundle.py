@@ -18,6 +18,7 @@ from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
 from model.history import History
+from model.nearest import NEAREST_USERS, NearestUsers, read_nearest_users
 from model.progress import track_items
 from model.store import read_history
 from model.titles import Titles
@@ -49,6 +50,8 @@ class Bundle:
     titles: Titles
     vectors: StoredVectors | None
     """None where the network has no encoder, or the history is not the one that it was exported with."""
+    nearest_users: NearestUsers | None
+    """None where listing them takes too long, or the history is not the one that it was exported with."""
 
     def require_unreplaced(self) -> None:
         """Make sure that what has been opened until now is all of this bundle.
@@ -62,8 +65,8 @@ class Bundle:
             )
 
     def with_history(self, history: History) -> "Bundle":
-        """The same network with other ratings of the same catalogue; the stored vectors no longer hold."""
-        return replace(self, history=history, vectors=None)
+        """The same network with other ratings of the same catalogue, for which nothing is worked out yet."""
+        return replace(self, history=history, vectors=None, nearest_users=None)
 
     @property
     def known_users_path(self) -> Path:
@@ -108,6 +111,7 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
         history=history,
         titles=Titles(path / TITLES),
         vectors=read_vectors(path) if USER_VECTORS in manifest["files"] else None,
+        nearest_users=read_nearest_users(path) if NEAREST_USERS in manifest["files"] else None,
     )
     bundle.require_unreplaced()
     return bundle

@@ -251,6 +251,14 @@ def order_stably(groups: NDArray[np.int32], n_groups: int) -> NDArray[np.uint32]
     return order[np.argsort(upper, kind="stable")]
 
 
+def find_one(sorted_ids: NDArray[np.int64], wanted: int | None) -> int:
+    """Look up one id among ascending ones: its place, or `UNKNOWN`."""
+    if wanted is None:
+        return UNKNOWN
+    place = int(sorted_ids.searchsorted(wanted))
+    return place if place < len(sorted_ids) and sorted_ids[place] == wanted else UNKNOWN
+
+
 def _find(sorted_ids: NDArray[np.int64], ids: Ids) -> NDArray[np.int32]:
     places = np.searchsorted(sorted_ids, ids)
     if len(sorted_ids) == 0:

@@ -105,7 +105,7 @@ def find_neighbours(
         own[contexts.movies[context]] = contexts.codes[context]
         as_of = int(contexts.as_of[group])
         chosen = [
-            _choose_candidates(history, int(movie), as_of, int(contexts.users[group]), most_candidates)
+            choose_candidates(history, int(movie), as_of, int(contexts.users[group]), most_candidates)
             for movie in queries.movies[asked]
         ]
         gap_counts = None
@@ -131,7 +131,7 @@ def find_neighbours(
     return found
 
 
-def _choose_candidates(
+def choose_candidates(
     history: History, movie: int, as_of: int, asking: int, most: int
 ) -> tuple[UserIndexes, Codes]:
     """The users compared with the one who asks, and what they gave the movie."""

@@ -99,7 +99,8 @@ class QueryReader:
     def __init__(self, history: History) -> None:
         self.history = history
         self._view = lru_cache(maxsize=_CACHED_DAYS)(lambda as_of: view_history(history, as_of).histograms[0])
-        self._whole = view_history(history)
+        self.whole = view_history(history)
+        """The view of all ratings."""
         self._next_day = history.last_day + 1
 
     def read(self, asked: Sequence[Query]) -> VisibleQueries:
@@ -122,7 +123,7 @@ class QueryReader:
         given = np.array([query.release_year or NO_YEAR for query in asked], dtype=np.int16)
         years = np.where((movies == UNKNOWN) | (years == NO_YEAR), given, years)
         days, order = np.unique(cuts, return_inverse=True)
-        asked_days = [self._day_of(query) for query in asked]
+        asked_days = [self.day_of(query) for query in asked]
         groups = _Groups(history)
         numbers = np.empty(len(asked), dtype=np.int64)
         own_codes = np.zeros(len(asked), dtype=np.uint8)
@@ -218,7 +219,7 @@ class QueryReader:
         is_unseen[contexts.movies] = False
         movies = np.flatnonzero(is_unseen).astype(np.int32)
         return VisibleQueries(
-            views=self._whole,
+            views=self.whole,
             contexts=contexts,
             queries=Queries(
                 groups=np.zeros(len(movies), dtype=np.int64),
@@ -230,14 +231,15 @@ class QueryReader:
             stored_users=np.repeat(groups.stored_users, len(movies)),
         )
 
-    def _day_of(self, query: Query) -> int:
+    def day_of(self, query: Query) -> int:
+        """The day that a prediction is for, days since 1970-01-01."""
         if query.day is not None:
             return query.day
         return self._next_day if query.as_of is None else query.as_of
 
     def _build_views(self, cuts: Sequence[int]) -> Views:
         if list(cuts) == [NO_CUT]:
-            return self._whole
+            return self.whole
         return build_views(np.stack([self._view(cut) for cut in cuts]))
 
 

@@ -44,4 +44,6 @@ def make_small_bundle(folder: Path) -> Bundle:
     history = make_history(ROWS, years={60: 0, **YEARS})
     path = folder / "titles.sqlite"
     write_titles(path, [TITLES[movie] for movie in sorted(TITLES)], counts=np.diff(history.movie_offsets))
-    return Bundle(path=folder, manifest=CARD, history=history, titles=Titles(path), vectors=None)
+    return Bundle(
+        path=folder, manifest=CARD, history=history, titles=Titles(path), vectors=None, nearest_users=None
+    )

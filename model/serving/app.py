@@ -7,18 +7,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import Lifespan
 
 from model.errors import RatingModelError
-from model.serving import access, page, problems
-from model.serving.compression import COMPRESSION_LEVEL, SMALLEST_COMPRESSED, GunzipMiddleware
+from model.serving import access, problems
+from model.serving.compression import GunzipMiddleware, GzipMiddleware
 from model.serving.docs_page import add_docs_page
 from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
 from model.serving.openapi import build_openapi
-from model.serving.routes import build_router
+from model.serving.page import add_page
+from model.serving.routes import build_routes
 from model.serving.settings import Settings
 from model.serving.telemetry import Telemetry
 
@@ -53,7 +53,7 @@ def build_app(
     for kind in (RequestValidationError, HTTPException, RatingModelError):
         app.add_exception_handler(kind, _answer_error)
     # the last one added is the first to see a request
-    app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED, compresslevel=COMPRESSION_LEVEL)
+    app.add_middleware(GzipMiddleware)
     app.add_middleware(GunzipMiddleware)
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(access.AccessMiddleware, settings=settings)
@@ -67,8 +67,8 @@ def build_app(
         )
     app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
-    app.include_router(page.build_router(links_docs=settings.docs))
-    app.include_router(build_router(live))
+    app.router.routes.extend(build_routes(live))
+    add_page(app, links_docs=settings.docs)
     describe = partial(build_openapi, app, asks_for_keys=bool(settings.key_hashes))
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way to change it
     if settings.docs:

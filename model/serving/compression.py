@@ -1,10 +1,11 @@
-"""Compressed requests are read as if they had come plain, within the same limit."""
+"""Large answers are compressed for those who ask; compressed requests are read as if they had come plain."""
 
 import zlib
 from typing import Final
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving.middleware import LARGEST_BODY
@@ -19,6 +20,18 @@ _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _ABOUT_THE_CODED_BODY: Final = frozenset({b"content-encoding", b"content-length"})
 _GZIP_FRAMED: Final = 16 + zlib.MAX_WBITS
 """What zlib calls a stream with the header and checksum of gzip."""
+
+
+class GzipMiddleware(GZipMiddleware):
+    """Compresses large answers for those who ask; all others are not even looked at."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(app, minimum_size=SMALLEST_COMPRESSED, compresslevel=COMPRESSION_LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        asks = scope["type"] == "http" and "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        await (super().__call__ if asks else self.app)(scope, receive, send)
 
 
 class GunzipMiddleware:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 
 _SCRIPTS: Final = (
     "dom", "store", "api", "stars", "search", "pictures", "why", "rows", "ranking", "rating", "viewer",
@@ -89,17 +89,17 @@ def _hash(source: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
-def build_router(*, links_docs: bool) -> APIRouter:
-    """Build the route of the page.
+def add_page(app: FastAPI, *, links_docs: bool) -> None:
+    """Add `GET /`, the page.
 
     Args:
+        app: gets the route.
         links_docs: whether the page links to `/docs`.
     """
-    router = APIRouter()
     page = assemble_page(links_docs=links_docs)
 
-    @router.get("/", include_in_schema=False)
-    @router.head("/", include_in_schema=False)
+    @app.get("/", include_in_schema=False)
+    @app.head("/", include_in_schema=False)
     async def read_page(request: Request) -> Response:
         if request.headers.get("if-none-match") == page.headers["etag"]:
             return Response(status_code=304, headers=page.headers)
@@ -107,5 +107,3 @@ def build_router(*, links_docs: bool) -> APIRouter:
             length = {"content-length": str(len(page.body))}
             return Response(headers=page.headers | length, media_type="text/html")
         return Response(page.body, headers=page.headers, media_type="text/html")
-
-    return router

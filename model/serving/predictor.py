@@ -12,9 +12,10 @@ from model.batches import OUTPUT_NAMES, run_known_session, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import MOVIE_SHRINKAGE, FeatureTable, compute_features
-from model.history import ERA_NAMES, UNKNOWN
+from model.history import ERA_NAMES, NO_ERA, UNKNOWN, find_one
 from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
+from model.quick import QuickLookup
 from model.serving.prediction import (
     Neighbour,
     Prediction,
@@ -68,6 +69,15 @@ class Predictor:
         self._session = open_session(bundle.network_path)
         self._vectors = bundle.vectors
         self._known_session = None if bundle.vectors is None else open_session(bundle.known_users_path)
+        self._quick = None
+        if bundle.nearest_users is not None and bundle.vectors is not None:
+            self._quick = QuickLookup(
+                bundle.history,
+                self._reader.whole,
+                bundle.nearest_users,
+                names=self._feature_names,
+                most_candidates=most,
+            )
         bundle.require_unreplaced()
 
     @property
@@ -83,6 +93,8 @@ class Predictor:
         """
         if not queries:
             return []
+        if len(queries) == 1 and (prediction := self._predict_quickly(queries[0])):
+            return [prediction]
         predictions: list[Prediction] = []
         for part in _split_by_cut(queries):
             visible = self._reader.read(part)
@@ -204,6 +216,35 @@ class Predictor:
                 f"{expected['predicted_rating']}: the bundle does not work with the libraries installed here"
             )
         return prediction
+
+    def _predict_quickly(self, query: Query) -> Prediction | None:
+        """Predict a single query if its answer can be looked up quickly, else None."""
+        quick, vectors, session = self._quick, self._vectors, self._known_session
+        if quick is None or vectors is None or session is None or query.ratings or query.as_of is not None:
+            return None
+        history = self._bundle.history
+        user, movie = find_one(history.user_ids, query.user_id), find_one(history.movie_ids, query.movie_id)
+        if UNKNOWN in {user, movie}:
+            return None
+        found = quick.look_up(user, movie, self._reader.day_of(query))
+        if found is None:
+            return None
+        people, asked = vectors.users[user : user + 1], vectors.movies[movie + 1 : movie + 2]
+        rating, low, high = run_known_session(session, found.features, people, asked)[0].tolist()
+        return Prediction(
+            predicted_rating=rating,
+            interval=(low, high),
+            user_known=True,
+            movie_known=found.n_movie_ratings > 0,
+            n_user_ratings=found.n_user_ratings,
+            n_movie_ratings=found.n_movie_ratings,
+            era=None if found.era == NO_ERA else ERA_NAMES[found.era],
+            era_mean=found.era_mean,
+            neighbours=tuple(
+                Neighbour(int(history.user_ids[user]), rating, distance, common)
+                for user, rating, distance, common in found.neighbours
+            ),
+        )
 
     def _compute_features(
         self, visible: VisibleQueries, search: NeighbourSearch | None = None

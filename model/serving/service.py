@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Protocol, Self
 
 from model.bundle import Bundle
@@ -38,7 +37,6 @@ from model.serving.schemas import (
     PredictAnswer,
     PredictRequest,
 )
-from model.serving.together import Together
 from model.table import RatingScale
 
 TOGETHER = 100
@@ -96,9 +94,7 @@ class Service:
         observe: Observe | None = None,
     ) -> None:
         self._predictor = predictor
-        # not a method: what waits together would hold the service, and a replaced one would linger
-        self._predict = partial(_predict_observed, predictor, observe)
-        self._together = Together(self._predict, most=TOGETHER)
+        self._observe = observe
         self._catalogue = catalogue
         self._show_user_ids = show_user_ids
         self.card = ModelCard.model_validate({
@@ -154,11 +150,6 @@ class Service:
     def predict(self, request: PredictRequest) -> PredictAnswer:
         """Answer one request; `OffScaleError` if it brings a rating that is not on the bundle's scale."""
         [prediction] = self._predict([self._build_query(request)])
-        return self._build_answer(prediction, explain=request.explain)
-
-    async def predict_together(self, request: PredictRequest) -> PredictAnswer:
-        """Answer one request, as `predict` does, together with others that have arrived."""
-        prediction = await self._together.predict(self._build_query(request))
         return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:
@@ -236,6 +227,12 @@ class Service:
         self._check_users_are_shown()
         return UserRatingsAnswer(ratings=self._catalogue.list_ratings(user_id, limit=selection.limit))
 
+    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        predictions = self._predictor.predict(queries)
+        if self._observe is not None:
+            self._observe(predictions)
+        return predictions
+
     def _check_users_are_shown(self) -> None:
         if not self._show_user_ids:
             raise UsersHiddenError
@@ -291,15 +288,6 @@ class Service:
             era=prediction.era,
             era_mean=prediction.era_mean,
         )
-
-
-def _predict_observed(
-    predictor: Predicts, observe: Observe | None, queries: Sequence[Query]
-) -> list[Prediction]:
-    predictions = predictor.predict(queries)
-    if observe is not None:
-        observe(predictions)
-    return predictions
 
 
 def _is_on(scale: RatingScale, rating: float) -> bool:

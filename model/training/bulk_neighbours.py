@@ -28,9 +28,9 @@ NO_FOLD = -1
 """The fold of a group that sees every fold."""
 
 _MISSING_CODE = int(MISSING_GAP / HALF_STAR)
-_COMMON, _GAP_SUM = N_CODES, N_CODES + 1
+COMMON, GAP_SUM = N_CODES, N_CODES + 1
 """Columns behind the gap counts: how many gaps there are, and their sum in half stars."""
-_N_COLUMNS = 16
+N_COLUMNS = 16
 """A user's counts fill one cache line."""
 _CACHE_BYTES = 4 << 20
 _GROUPS_AT_ONCE = 2_048
@@ -61,7 +61,7 @@ def build_bulk_search(
             way of the candidates; None is what was measured.
     """
     if context_cost is None:
-        fits = history.n_users * _N_COLUMNS * 4 <= _CACHE_BYTES
+        fits = history.n_users * N_COLUMNS * 4 <= _CACHE_BYTES
         context_cost = _NEAR_COST if fits else _FAR_COST
 
     def search(views: Views, contexts: Contexts, queries: Queries) -> Neighbours:
@@ -135,7 +135,7 @@ def _search_groups(  # type: ignore[no-untyped-def]
     """Share the groups among threads; each has its own counts of gaps to every user."""
     n_users, n_movies = len(by_user[0]) - 1, len(by_movie[0]) - 1
     for thread in numba.prange(n_threads):
-        counts = np.zeros((n_users, _N_COLUMNS), dtype=np.int32)
+        counts = np.zeros((n_users, N_COLUMNS), dtype=np.int32)
         own = np.zeros(n_movies, dtype=np.uint8)
         for place in range(thread, len(busy), n_threads):
             _search_group(
@@ -165,7 +165,7 @@ def _search_group(  # type: ignore[no-untyped-def]
             break
     by_context = n_of_candidates >= context_cost * n_of_movies
     if by_context:
-        _count_gaps_to_all(group, counts, by_movie, contexts)
+        count_gaps_to_all(group, counts, by_movie, contexts)
     for asked in range(starts[group], starts[group + 1]):
         query = order[asked]
         movie = query_movies[query]
@@ -206,7 +206,7 @@ def _count_histories(movie, most, by_movie, user_offsets):  # type: ignore[no-un
 
 
 @numba.njit(cache=True)
-def _count_gaps_to_all(group, counts, by_movie, contexts):  # type: ignore[no-untyped-def]
+def count_gaps_to_all(group, counts, by_movie, contexts):  # type: ignore[no-untyped-def]
     """One pass over the raters of the context's movies."""
     movie_offsets, movie_users, movie_codes, movie_days, movie_folds = by_movie
     _, as_of, offsets, context_movies, context_codes, group_folds = contexts
@@ -220,8 +220,8 @@ def _count_gaps_to_all(group, counts, by_movie, contexts):  # type: ignore[no-un
                 of_user = counts[movie_users[row]]
                 gap = abs(np.int64(movie_codes[row]) - own)
                 of_user[gap] += 1
-                of_user[_COMMON] += 1
-                of_user[_GAP_SUM] += gap
+                of_user[COMMON] += 1
+                of_user[GAP_SUM] += gap
 
 
 @numba.njit(cache=True)
@@ -236,12 +236,12 @@ def _count_gaps_to_one(candidate, own, cut, fold, by_user, of_user):  # type: ig
         if code > 0 and user_folds[row] != fold:
             gap = abs(np.int64(user_codes[row]) - code)
             of_user[gap] += 1
-            of_user[_COMMON] += 1
-            of_user[_GAP_SUM] += gap
+            of_user[COMMON] += 1
+            of_user[GAP_SUM] += gap
 
 
 @numba.njit(cache=True)
-def _measure_distance(of_user, own_gap):  # type: ignore[no-untyped-def]
+def measure_distance(of_user, own_gap):  # type: ignore[no-untyped-def]
     """The distance in half stars, from how often each gap occurs; one occurrence of the own gap left out."""
     if of_user[0] - (own_gap == 0) >= N_SMALLEST_GAPS:
         return 0
@@ -263,7 +263,7 @@ def _rank_candidates(  # type: ignore[no-untyped-def]
     best_users, best_codes, best_distances, best_closenesses, best_common = found
     distances = np.empty(N_NEIGHBOURS, dtype=np.int64)
     closenesses = np.empty(N_NEIGHBOURS, dtype=np.float64)
-    of_candidate = np.empty(_N_COLUMNS, dtype=np.int32)
+    of_candidate = np.empty(N_COLUMNS, dtype=np.int32)
     n_found = 0
     first = movie_offsets[movie]
     n = np.searchsorted(movie_days[first : movie_offsets[movie + 1]], cut)
@@ -281,11 +281,11 @@ def _rank_candidates(  # type: ignore[no-untyped-def]
         else:
             _count_gaps_to_one(candidate, own, cut, fold, by_user, of_candidate)
             of_user = of_candidate
-        distance = _measure_distance(of_user, own_gap)
+        distance = measure_distance(of_user, own_gap)
         if n_found == N_NEIGHBOURS and distance > distances[N_NEIGHBOURS - 1]:
             continue
-        common = of_user[_COMMON] - (own_gap >= 0)
-        gap_sum = of_user[_GAP_SUM] - max(own_gap, 0)
+        common = of_user[COMMON] - (own_gap >= 0)
+        gap_sum = of_user[GAP_SUM] - max(own_gap, 0)
         closeness = (gap_sum * HALF_STAR + CLOSENESS_SHRINKAGE * mean_gap) / (common + CLOSENESS_SHRINKAGE)
         place = n_found
         while place > 0:

@@ -25,6 +25,7 @@ from model.bundle import (
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import compute_features
 from model.history import UNKNOWN, History
+from model.nearest import NEAREST_USERS
 from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader
 from model.store import read_history, read_movies, write_history
@@ -32,9 +33,11 @@ from model.table import HALF_STAR
 from model.titles import write_titles
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import encode_users, predict_queries
+from model.training.nearest_users import is_worth_listing, list_nearest_users
 from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
 from model.training.run import METRICS, is_run
 from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
+from model.views import view_history
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
@@ -82,6 +85,9 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         if trained.network.encoder is not None:
             write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
             write_vectors(folder, trained.network.encoder, history)
+        if is_worth_listing(history):
+            listed = list_nearest_users(history, view_history(history))
+            np.save(folder / NEAREST_USERS, listed, allow_pickle=False)
         (folder / HISTORY).mkdir()
         write_history(folder / HISTORY, history)
         write_titles(folder / TITLES, movies.titles, counts=np.diff(history.movie_offsets))
