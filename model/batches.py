@@ -19,12 +19,12 @@ _CONTEXT_COST = 16
 
 INPUT_NAMES = ("features", "context_movies", "context_stars", "context_weights", "users", "movies")
 """The network's inputs, in order; one without an encoder takes only the features."""
-
-
-KNOWN_INPUT_NAMES = ("features", "people", "asked")
-"""The inputs of the network for users whose vectors are stored."""
 OUTPUT_NAMES = ("rating", "interval_low", "interval_high")
 """The network's outputs, in order, each (n_queries,) stars."""
+KNOWN_INPUT_NAMES = ("features", "people", "asked")
+"""The inputs of the network for users whose vectors are stored."""
+KNOWN_OUTPUT_NAMES = ("predictions",)
+"""Its output: (n_queries, 3) stars, the columns of `OUTPUT_NAMES`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,8 +128,9 @@ def run_known_session(
     Returns:
         (n_queries, 3) stars, the columns of `OUTPUT_NAMES`.
     """
-    outputs = session.run(OUTPUT_NAMES, {"features": features, "people": people, "asked": asked})
-    return np.stack(outputs, axis=1)
+    feeds = {"features": features, "people": people, "asked": asked}
+    predicted: NDArray[np.float32] = session.run(KNOWN_OUTPUT_NAMES, feeds)[0]
+    return predicted
 
 
 def _pad(

@@ -20,11 +20,12 @@ from model.folders import replace_folder, staged_folder
 from model.history import History
 from model.nearest import NEAREST_USERS, NearestUsers, read_nearest_users
 from model.progress import track_items
+from model.quick import USER_SUMS, UserSums, read_user_sums
 from model.store import read_history
 from model.titles import Titles
 from model.vectors import USER_VECTORS, StoredVectors, read_vectors
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
@@ -53,6 +54,9 @@ class Bundle:
     nearest_users: NearestUsers | None
     """None where listing them takes too long, or the history is not the one that it was exported with."""
 
+    user_sums: UserSums | None
+    """There whenever the nearest users are."""
+
     def require_unreplaced(self) -> None:
         """Make sure that what has been opened until now is all of this bundle.
 
@@ -66,7 +70,7 @@ class Bundle:
 
     def with_history(self, history: History) -> "Bundle":
         """The same network with other ratings of the same catalogue, for which nothing is worked out yet."""
-        return replace(self, history=history, vectors=None, nearest_users=None)
+        return replace(self, history=history, vectors=None, nearest_users=None, user_sums=None)
 
     @property
     def known_users_path(self) -> Path:
@@ -112,6 +116,7 @@ def load_bundle(path: Path, *, every_byte: bool = False) -> Bundle:
         titles=Titles(path / TITLES),
         vectors=read_vectors(path) if USER_VECTORS in manifest["files"] else None,
         nearest_users=read_nearest_users(path) if NEAREST_USERS in manifest["files"] else None,
+        user_sums=read_user_sums(path) if USER_SUMS in manifest["files"] else None,
     )
     bundle.require_unreplaced()
     return bundle

@@ -105,7 +105,7 @@ def find_neighbours(
         own[contexts.movies[context]] = contexts.codes[context]
         as_of = int(contexts.as_of[group])
         chosen = [
-            choose_candidates(history, int(movie), as_of, int(contexts.users[group]), most_candidates)
+            _choose_others(history, int(movie), as_of, int(contexts.users[group]), most_candidates)
             for movie in queries.movies[asked]
         ]
         gap_counts = None
@@ -131,14 +131,26 @@ def find_neighbours(
     return found
 
 
-def choose_candidates(
-    history: History, movie: int, as_of: int, asking: int, most: int
-) -> tuple[UserIndexes, Codes]:
-    """The users compared with the one who asks, and what they gave the movie."""
+def choose_candidates(history: History, movie: int, as_of: int, *, most: int) -> tuple[UserIndexes, Codes]:
+    """The users who are looked at for a movie, and what they gave it; the one who asks may be among them.
+
+    Args:
+        history: the index of all known ratings.
+        movie: a row of the catalogue, or `UNKNOWN`.
+        as_of: days since 1970-01-01; ratings from this day on do not count.
+        most: of more raters, this many are looked at, evenly spread over the movie's ratings.
+    """
     rows = history.movie_rows(movie, as_of)
     n = rows.stop - rows.start
     places = rows if n <= most else rows.start + np.arange(most) * n // most
-    users, codes = history.movie_users[places], history.movie_codes[places]
+    return history.movie_users[places], history.movie_codes[places]
+
+
+def _choose_others(
+    history: History, movie: int, as_of: int, asking: int, most: int
+) -> tuple[UserIndexes, Codes]:
+    """The candidates: whoever is looked at, but for the one who asks."""
+    users, codes = choose_candidates(history, movie, as_of, most=most)
     others = users != asking
     return users[others], codes[others]
 

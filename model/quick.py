@@ -2,13 +2,15 @@
 
 The same numbers as those of `model.features`, which tests hold this to. That module's columns serve thousands
 of queries at once; of a single query they are some hundred and fifty arrays of length one, and building those
-takes ten times as long as the arithmetic. Here a query is a few passes over the user's own ratings and plain
-numbers, and its neighbours come from the lists that were made at export.
+takes ten times as long as the arithmetic. Here a query is a handful of array calls and plain numbers: what
+does not depend on the movie was summed up at export, and the neighbours come from the lists made there.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +24,53 @@ from model.features import (
     UNKNOWN_AGE,
     USER_SHRINKAGE,
 )
-from model.history import NO_CUT, NO_ERA, History
+from model.history import ERA_NAMES, NO_CUT, NO_ERA, History
 from model.nearest import NearestUsers, measure_closeness
 from model.neighbours import LARGEST_DISTANCE, N_NEIGHBOURS, choose_candidates
 from model.table import HALF_STAR, NO_YEAR
 from model.views import Views
+
+USER_SUMS: Final = "user_sums.npy"
+N_SUMS: Final = 1 + 3 * len(ERA_NAMES)
+
+UserSums = NDArray[np.float64]
+"""(n_users, N_SUMS) of each user's ratings: the user's bias (stars); then for each era how many are of its
+movies, the sum of their stars, and the sum of what they are above their movies' levels (stars)."""
+
+
+def sum_up_users(history: History, whole: Views) -> UserSums:
+    """Sum up every user's ratings.
+
+    Args:
+        history: the index of all ratings.
+        whole: the view of them.
+    """
+    _, levels = _measure_levels(whole)
+    n_eras, counts = len(ERA_NAMES), np.diff(history.user_offsets)
+    users = np.repeat(np.arange(history.n_users), counts)
+    stars = history.user_codes * HALF_STAR
+    residuals = stars - levels[history.user_movies]
+    biases = np.bincount(users, residuals, minlength=history.n_users) / (counts + USER_SHRINKAGE)
+    eras = history.movie_eras[history.user_movies]
+    has_era = eras != NO_ERA
+    cells = users[has_era] * n_eras + eras[has_era]
+    by_era = [
+        np.bincount(cells, values[has_era], minlength=history.n_users * n_eras).reshape(-1, n_eras)
+        for values in (np.ones(len(stars)), stars, residuals)
+    ]
+    return np.concatenate([biases[:, None], *by_era], axis=1)
+
+
+def read_user_sums(folder: Path) -> UserSums:
+    """Map the sums in a folder; nothing is read until it is used."""
+    return np.asarray(np.load(folder / USER_SUMS, mmap_mode="r", allow_pickle=False))
+
+
+def _measure_levels(whole: Views) -> tuple[float, NDArray[np.float64]]:
+    """The mean of all ratings, and (n_movies,) the shrunken mean of each movie; stars."""
+    overall = float(whole.star_sums[0]) / max(int(whole.n_ratings[0]), 1)
+    counts, sums = whole.movie_counts[0], whole.movie_sums[0]
+    return overall, (sums + MOVIE_SHRINKAGE * overall) / (counts + MOVIE_SHRINKAGE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +96,7 @@ class QuickLookup:
         history: the index of all known ratings.
         whole: the view of all of them.
         nearest: each user's nearest users in that history.
+        sums: of the users' ratings in that history.
         names: the network's feature columns: the first of `FULL_FEATURES`.
         most_candidates: of a movie with more raters, this many are looked at.
     """
@@ -61,6 +106,7 @@ class QuickLookup:
         history: History,
         whole: Views,
         nearest: NearestUsers,
+        sums: UserSums,
         *,
         names: Sequence[str],
         most_candidates: int,
@@ -69,13 +115,12 @@ class QuickLookup:
             raise ValueError(f"{names} are not the first of the features")
         self._history = history
         self._nearest = nearest
+        self._sums = sums
         self._n_features = len(names)
         self._most_candidates = most_candidates
         self._mean_gap = float(whole.gap_sums[0]) / max(int(whole.gap_pairs[0]), 1)
-        self._overall = float(whole.star_sums[0]) / max(int(whole.n_ratings[0]), 1)
-        self._counts = whole.movie_counts[0]
-        self._sums = whole.movie_sums[0]
-        self._levels = (self._sums + MOVIE_SHRINKAGE * self._overall) / (self._counts + MOVIE_SHRINKAGE)
+        self._overall, self._levels = _measure_levels(whole)
+        self._movie_sums = whole.movie_sums[0]
 
     def look_up(self, user: int, movie: int, day: int) -> Found | None:
         """Look one query up.
@@ -89,73 +134,74 @@ class QuickLookup:
             None where the user has rated the movie, or where too few of the user's nearest users have: such
             a query is for `model.features`.
         """
-        history = self._history
+        history, overall = self._history, self._overall
         rows = history.user_rows(user)
-        movies = history.user_movies[rows]
-        if (movies == movie).any():
-            return None
-        candidates, codes = choose_candidates(history, movie, NO_CUT, user, self._most_candidates)
+        candidates, codes = choose_candidates(history, movie, NO_CUT, most=self._most_candidates)
         given = np.zeros(history.n_users, dtype=np.uint8)
         given[candidates] = codes
+        n_looked_at = len(candidates)
+        if given[user] or (n_looked_at == self._most_candidates and movie in history.user_movies[rows]):
+            return None
         nearest = self._nearest[user]
         given = given[nearest["user"]]
         places = given.nonzero()[0][:N_NEIGHBOURS]
-        if len(places) < min(N_NEIGHBOURS, len(candidates)):
+        if len(places) < min(N_NEIGHBOURS, n_looked_at):
             return None
         entries = nearest[places].tolist()
-        neighbours = [
-            (other, code * HALF_STAR, distance * HALF_STAR, common)
-            for (other, distance, common, _), code in zip(entries, given[places].tolist(), strict=True)
-        ]
-        closenesses = [
-            measure_closeness(gap_sum, common, self._mean_gap) for _, _, common, gap_sum in entries
-        ]
-        n_movie_ratings, overall = int(self._counts[movie]), self._overall
-        movie_sum = float(self._sums[movie])
+        stars = [code * HALF_STAR for code in given[places].tolist()]
+        n_missing = N_NEIGHBOURS - len(entries)
+        raters = history.movie_rows(movie)
+        n_movie_ratings = raters.stop - raters.start
+        movie_sum = float(self._movie_sums[movie])
         movie_mean = movie_sum / n_movie_ratings if n_movie_ratings else overall
-        n_missing = N_NEIGHBOURS - len(neighbours)
 
-        n = len(movies)
-        stars = history.user_codes[rows] * HALF_STAR
-        residuals = stars - self._levels[movies]
-        bias = float(residuals.sum()) / (n + USER_SHRINKAGE)
-        era = int(history.movie_eras[movie])
+        n_user_ratings = rows.stop - rows.start
+        bias, *sums = self._sums[user].tolist()
+        era, n_eras = int(history.movie_eras[movie]), len(ERA_NAMES)
         era_count, era_mean, era_bias = 0, DEFAULT_ERA_MEAN, bias
-        if era != NO_ERA:
-            in_era = history.movie_eras[movies] == era
-            era_count = int(np.count_nonzero(in_era))
-            if era_count:
-                era_mean = float(stars @ in_era) / era_count
-                era_bias = (float(residuals @ in_era) + USER_SHRINKAGE * bias) / (era_count + USER_SHRINKAGE)
-        days = history.user_days[rows]
-        start, stop = days.searchsorted(day - RECENT_DAYS), days.searchsorted(day, side="right")
-        recent_count = int(stop - start)
-        recent_bias = (float(residuals[start:stop].sum()) + USER_SHRINKAGE * bias) / (
-            recent_count + USER_SHRINKAGE
-        )
+        if era != NO_ERA and sums[era]:
+            era_count = sums[era]
+            era_mean = sums[n_eras + era] / era_count
+            era_bias = (sums[2 * n_eras + era] + USER_SHRINKAGE * bias) / (era_count + USER_SHRINKAGE)
+        recent_count, recent_sum = self._sum_recent(rows, day)
         year = int(history.release_years[movie])
         age = UNKNOWN_AGE if year == NO_YEAR else max(1970 + day / DAYS_A_YEAR - year, 0.0)
         row = (
-            *(stars for _, stars, _, _ in neighbours), *([movie_mean] * n_missing),
+            *stars, *([movie_mean] * n_missing),
             era_mean,
-            *(distance for _, _, distance, _ in neighbours), *([LARGEST_DISTANCE] * n_missing),
-            *closenesses, *([self._mean_gap] * n_missing),
-            len(neighbours),
+            *(distance * HALF_STAR for _, distance, _, _ in entries), *([LARGEST_DISTANCE] * n_missing),
+            *(measure_closeness(gap_sum, common, self._mean_gap) for _, _, common, gap_sum in entries),
+            *([self._mean_gap] * n_missing),
+            len(entries),
             math.log1p(era_count),
-            math.log1p(n),
+            math.log1p(n_user_ratings),
             bias,
             era_bias,
             math.log1p(n_movie_ratings),
             (movie_sum - n_movie_ratings * overall) / (n_movie_ratings + MOVIE_SHRINKAGE),
             math.log1p(age),
             math.log1p(recent_count),
-            recent_bias,
+            (recent_sum + USER_SHRINKAGE * bias) / (recent_count + USER_SHRINKAGE),
         )  # fmt: skip
         return Found(
             features=np.array([row[: self._n_features]], dtype=np.float32),
-            neighbours=neighbours,
-            n_user_ratings=n,
+            neighbours=[
+                (other, given, distance * HALF_STAR, common)
+                for (other, distance, common, _), given in zip(entries, stars, strict=True)
+            ],
+            n_user_ratings=n_user_ratings,
             n_movie_ratings=n_movie_ratings,
             era=era,
             era_mean=era_mean,
         )
+
+    def _sum_recent(self, rows: slice, day: int) -> tuple[int, float]:
+        """How many ratings of a user's are recent, and how far they are above their movies' levels in sum."""
+        history = self._history
+        days = history.user_days[rows]
+        if int(days[-1]) < day - RECENT_DAYS:
+            return 0, 0.0
+        start = rows.start + int(days.searchsorted(day - RECENT_DAYS))
+        stop = rows.start + int(days.searchsorted(day, side="right"))
+        stars = history.user_codes[start:stop] * HALF_STAR
+        return stop - start, float((stars - self._levels[history.user_movies[start:stop]]).sum())

@@ -45,5 +45,11 @@ def make_small_bundle(folder: Path) -> Bundle:
     path = folder / "titles.sqlite"
     write_titles(path, [TITLES[movie] for movie in sorted(TITLES)], counts=np.diff(history.movie_offsets))
     return Bundle(
-        path=folder, manifest=CARD, history=history, titles=Titles(path), vectors=None, nearest_users=None
+        path=folder,
+        manifest=CARD,
+        history=history,
+        titles=Titles(path),
+        vectors=None,
+        nearest_users=None,
+        user_sums=None,
     )

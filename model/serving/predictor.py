@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batches import OUTPUT_NAMES, run_known_session, run_session
+from model.batches import KNOWN_OUTPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
 from model.bundle import Bundle
 from model.errors import ArtifactIncompatibleError, PredictionError
 from model.features import MOVIE_SHRINKAGE, FeatureTable, compute_features
@@ -66,15 +66,18 @@ class Predictor:
         self._feature_names = tuple(bundle.manifest["feature_names"])
         most = bundle.manifest["training_config"]["training"]["most_candidates"]
         self._search = partial(find_neighbours, bundle.history, most_candidates=most)
-        self._session = open_session(bundle.network_path)
+        self._session = open_session(bundle.network_path, OUTPUT_NAMES)
         self._vectors = bundle.vectors
-        self._known_session = None if bundle.vectors is None else open_session(bundle.known_users_path)
+        self._known_session = None
+        if bundle.vectors is not None:
+            self._known_session = open_session(bundle.known_users_path, KNOWN_OUTPUT_NAMES)
         self._quick = None
-        if bundle.nearest_users is not None and bundle.vectors is not None:
+        if bundle.nearest_users is not None and bundle.user_sums is not None:
             self._quick = QuickLookup(
                 bundle.history,
                 self._reader.whole,
                 bundle.nearest_users,
+                bundle.user_sums,
                 names=self._feature_names,
                 most_candidates=most,
             )
@@ -317,8 +320,12 @@ def shrink_means(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
     return shrunk
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path, output_names: tuple[str, ...]) -> onnxruntime.InferenceSession:
     """Open a network: one thread, which is fastest for single rows and never spins.
+
+    Args:
+        path: the ONNX file.
+        output_names: what it gives.
 
     Raises:
         ArtifactIncompatibleError: if onnxruntime refuses it.
@@ -331,6 +338,6 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     except Exception as error:  # onnxruntime's own exceptions share no public base
         raise ArtifactIncompatibleError(f"onnxruntime refuses {path}: {error}") from error
     outputs = tuple(output.name for output in session.get_outputs())
-    if outputs != OUTPUT_NAMES:
-        raise ArtifactIncompatibleError(f"{path} gives {outputs}: expected {OUTPUT_NAMES}")
+    if outputs != output_names:
+        raise ArtifactIncompatibleError(f"{path} gives {outputs}: expected {output_names}")
     return session

@@ -14,7 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.batches import INPUT_NAMES, KNOWN_INPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
+from model.batches import (
+    INPUT_NAMES,
+    KNOWN_INPUT_NAMES,
+    KNOWN_OUTPUT_NAMES,
+    OUTPUT_NAMES,
+    run_known_session,
+    run_session,
+)
 from model.bundle import (
     HISTORY,
     KNOWN_USERS_NETWORK,
@@ -28,6 +35,7 @@ from model.history import UNKNOWN, History
 from model.nearest import NEAREST_USERS
 from model.neighbours import find_neighbours
 from model.questions import KnownRating, Query, QueryReader
+from model.quick import USER_SUMS, sum_up_users
 from model.store import read_history, read_movies, write_history
 from model.table import HALF_STAR
 from model.titles import write_titles
@@ -86,8 +94,9 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
             write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
             write_vectors(folder, trained.network.encoder, history)
         if is_worth_listing(history):
-            listed = list_nearest_users(history, view_history(history))
-            np.save(folder / NEAREST_USERS, listed, allow_pickle=False)
+            whole = view_history(history)
+            np.save(folder / NEAREST_USERS, list_nearest_users(history, whole), allow_pickle=False)
+            np.save(folder / USER_SUMS, sum_up_users(history, whole), allow_pickle=False)
         (folder / HISTORY).mkdir()
         write_history(folder / HISTORY, history)
         write_titles(folder / TITLES, movies.titles, counts=np.diff(history.movie_offsets))
@@ -145,7 +154,7 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
         )
         context = {0: users, 1: ratings}
         shapes["contexts"] = (context, context, context, {0: queries}, {0: queries})
-    _write_onnx(path, network, examples, shapes, INPUT_NAMES[: len(examples)])
+    _write_onnx(path, network, examples, shapes, INPUT_NAMES[: len(examples)], OUTPUT_NAMES)
 
 
 def write_known_users_network(path: Path, network: RatingNetwork, *, n_features: int) -> None:
@@ -165,7 +174,7 @@ def write_known_users_network(path: Path, network: RatingNetwork, *, n_features:
     )
     queries = torch.export.Dim("n_queries")
     shapes = {name: {0: queries} for name in KNOWN_INPUT_NAMES}
-    _write_onnx(path, known, examples, shapes, KNOWN_INPUT_NAMES)
+    _write_onnx(path, known, examples, shapes, KNOWN_INPUT_NAMES, KNOWN_OUTPUT_NAMES)
 
 
 def _write_onnx(
@@ -174,6 +183,7 @@ def _write_onnx(
     examples: tuple[torch.Tensor, ...],
     shapes: dict[str, Any],
     input_names: tuple[str, ...],
+    output_names: tuple[str, ...],
 ) -> None:
     # the exporter looks for optional packages and warns about its own internals
     registration = logging.getLogger("torch.onnx._internal.exporter._registration")
@@ -187,7 +197,7 @@ def _write_onnx(
                 examples,
                 path,
                 input_names=list(input_names),
-                output_names=list(OUTPUT_NAMES),
+                output_names=list(output_names),
                 opset_version=OPSET,
                 dynamo=True,
                 dynamic_shapes=shapes,
