@@ -114,7 +114,7 @@ def find_neighbours(
         for query, (users, codes) in zip(asked.tolist(), chosen, strict=True):
             movie = int(queries.movies[query])
             if gap_counts is None:
-                counts = _count_gaps_to(history, users, own, movie, as_of)
+                counts = count_gaps_to(history, users, own, movie, as_of)
             else:
                 counts = gap_counts[users]  # (n_candidates, N_CODES)
                 if own[movie]:
@@ -177,10 +177,18 @@ def _count_gaps_to_all(history: History, rated: MovieIndexes, own: Codes, as_of:
     return flat.reshape(history.n_users, N_CODES)
 
 
-def _count_gaps_to(
+def count_gaps_to(
     history: History, users: UserIndexes, own: Codes, movie: int, as_of: int
 ) -> NDArray[np.int64]:
-    """Count a context's gaps to some users, one movie left out: (n_candidates, N_CODES)."""
+    """Count a context's gaps to some users, one movie left out: (n_candidates, N_CODES), by half stars.
+
+    Args:
+        history: the index of all known ratings.
+        users: (n_candidates,) to whom.
+        own: (n_movies + 1,) the context's ratings by movie; 0 where there is none.
+        movie: left out; `UNKNOWN` for none.
+        as_of: days since 1970-01-01; their ratings from this day on do not count.
+    """
     starts, stops = history.user_offsets[users], history.user_offsets[users + 1]
     movies, codes = (_join(column, starts, stops) for column in (history.user_movies, history.user_codes))
     own_codes = own[movies]

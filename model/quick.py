@@ -24,9 +24,15 @@ from model.features import (
     UNKNOWN_AGE,
     USER_SHRINKAGE,
 )
-from model.history import ERA_NAMES, NO_CUT, NO_ERA, History
+from model.history import ERA_NAMES, N_CODES, NO_CUT, NO_ERA, UNKNOWN, History, UserIndexes
 from model.nearest import NearestUsers, measure_closeness
-from model.neighbours import LARGEST_DISTANCE, N_NEIGHBOURS, choose_candidates
+from model.neighbours import (
+    LARGEST_DISTANCE,
+    N_NEIGHBOURS,
+    choose_candidates,
+    count_gaps_to,
+    measure_gaps,
+)
 from model.table import HALF_STAR, NO_YEAR
 from model.views import Views
 
@@ -131,8 +137,7 @@ class QuickLookup:
             day: the day the prediction is for, days since 1970-01-01.
 
         Returns:
-            None where the user has rated the movie, or where too few of the user's nearest users have: such
-            a query is for `model.features`.
+            None where the user has rated the movie, and one rating less counts: that is for `model.features`.
         """
         history, overall = self._history, self._overall
         rows = history.user_rows(user)
@@ -143,12 +148,12 @@ class QuickLookup:
         if given[user] or (n_looked_at == self._most_candidates and movie in history.user_movies[rows]):
             return None
         nearest = self._nearest[user]
-        given = given[nearest["user"]]
-        places = given.nonzero()[0][:N_NEIGHBOURS]
-        if len(places) < min(N_NEIGHBOURS, n_looked_at):
-            return None
-        entries = nearest[places].tolist()
-        stars = [code * HALF_STAR for code in given[places].tolist()]
+        places = given[nearest["user"]].nonzero()[0][:N_NEIGHBOURS]
+        if len(places) == min(N_NEIGHBOURS, n_looked_at):
+            entries = nearest[places].tolist()
+        else:
+            entries = self._search(rows, candidates)
+        stars = [int(given[entry[0]]) * HALF_STAR for entry in entries]
         n_missing = N_NEIGHBOURS - len(entries)
         raters = history.movie_rows(movie)
         n_movie_ratings = raters.stop - raters.start
@@ -194,6 +199,18 @@ class QuickLookup:
             era=era,
             era_mean=era_mean,
         )
+
+    def _search(self, rows: slice, candidates: UserIndexes) -> list[tuple[int, int, int, int]]:
+        """The nearest of a movie's raters, as the lists have them, where the lists are too short to tell."""
+        history = self._history
+        own = np.zeros(history.n_movies, dtype=np.uint8)
+        own[history.user_movies[rows]] = history.user_codes[rows]
+        counts = count_gaps_to(history, candidates, own, UNKNOWN, NO_CUT)
+        common, distances, closenesses = measure_gaps(counts, self._mean_gap)
+        first = np.lexsort((candidates, -common, closenesses, distances))[:N_NEIGHBOURS]
+        gap_sums = counts[first] @ np.arange(N_CODES)
+        columns = (candidates[first], distances[first], common[first], gap_sums)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def _sum_recent(self, rows: slice, day: int) -> tuple[int, float]:
         """How many ratings of a user's are recent, and how far they are above their movies' levels in sum."""

@@ -25,6 +25,8 @@ from model.bundle import (
 from model.checksums import hash_file
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.history import History
+from model.nearest import NEAREST_USERS
+from model.quick import USER_SUMS
 from model.serving.predictor import Predictor
 from model.store import ARRAYS, read_history
 from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS
@@ -35,6 +37,8 @@ FILES = [
     USER_VECTORS,
     USER_PRIOR,
     MOVIE_TABLE,
+    NEAREST_USERS,
+    USER_SUMS,
     TITLES,
     "history/scale.json",
 ]
@@ -104,14 +108,18 @@ def test_large_files_are_sampled_when_loaded_and_read_whole_when_asked(
         load_bundle(damaged)
 
 
-def test_with_history_forgets_stored_vectors_when_ratings_are_others(bundle_path: Path) -> None:
-    """They were solved for from the old ratings."""
+def test_with_history_forgets_what_was_worked_out_when_ratings_are_others(bundle_path: Path) -> None:
+    """Vectors and lists were made from the old ratings."""
     bundle = load_bundle(bundle_path)
     assert bundle.vectors is not None
+    assert bundle.nearest_users is not None
+    assert bundle.user_sums is not None
     other = make_history([Rated(1, 10, 3)])
     refreshed = bundle.with_history(other)
     assert refreshed.history is other
     assert refreshed.vectors is None
+    assert refreshed.nearest_users is None
+    assert refreshed.user_sums is None
 
 
 @pytest.mark.parametrize("name", ["extra.txt", "history/extra.npy"])
@@ -140,7 +148,7 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (5, "5"), ("4", "4"), (None, "None")])
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (4, "4"), (6, "6"), ("5", "5"), (None, "None")])
 def test_load_bundle_names_the_version_when_format_is_another(
     damaged: Path, version: object, shown: str
 ) -> None:

@@ -7,19 +7,19 @@ address, and at each request, whatever server it came through. On Lambda the gat
 
 import hmac
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from pathlib import PurePath
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import ConfigError
 from model.serving import problems
 from model.serving.keys import hash_key
+from model.serving.middleware import find_header
 from model.serving.settings import Settings
 
 OPEN_PATHS: Final = frozenset({"/health/live", "/health/ready"})
@@ -77,11 +77,11 @@ class AccessMiddleware:
         self._key_hashes = settings.key_hashes
         self._allow_open = settings.allow_open
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         problem = self._find_problem(scope) if scope["type"] == "http" else None
         app = self.app if problem is None else problems.build_response(problem, scope)
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
     def _find_problem(self, scope: Scope) -> problems.Problem | None:
         path = _find_path(scope)
@@ -90,7 +90,7 @@ class AccessMiddleware:
         if self._key_hashes:
             if path == PAGE and scope["method"] in {"GET", "HEAD"}:
                 return None
-            known = [self._knows(key) for key in _find_keys(Headers(scope=scope))]
+            known = [self._knows(key) for key in _find_keys(scope)]
             if not known:
                 return _NO_KEY
             return None if True in known else _WRONG_KEY
@@ -186,11 +186,11 @@ def _find_path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
-def _find_keys(headers: Headers) -> Iterator[str]:
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+def _find_keys(scope: Scope) -> Iterator[str]:
+    scheme, _, credentials = (find_header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         yield credentials.strip()
-    if key := headers.get("x-api-key"):
+    if key := find_header(scope, b"x-api-key"):
         yield key
 
 
@@ -203,7 +203,7 @@ def _is_local(scope: Scope) -> bool:
     server = scope.get("server")  # None, or without a port: a Unix socket
     if server is not None and server[1] is not None and not is_loopback(server[0]):
         return False
-    name = Headers(scope=scope).get("host")
+    name = find_header(scope, b"host")
     return name is None or is_loopback(_remove_port(name))
 
 

@@ -1,14 +1,14 @@
 """Large answers are compressed for those who ask; compressed requests are read as if they had come plain."""
 
 import zlib
+from collections.abc import Awaitable
 from typing import Final
 
 from fastapi import HTTPException
-from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.serving.middleware import LARGEST_BODY
+from model.serving.middleware import LARGEST_BODY, find_header
 
 SMALLEST_COMPRESSED: Final = 4 * 1024
 """Bytes from which on an answer is compressed for those who ask: below that it costs more than it saves."""
@@ -28,10 +28,10 @@ class GzipMiddleware(GZipMiddleware):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(app, minimum_size=SMALLEST_COMPRESSED, compresslevel=COMPRESSION_LEVEL)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
         """Handle one request."""
-        asks = scope["type"] == "http" and "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        await (super().__call__ if asks else self.app)(scope, receive, send)
+        asks = scope["type"] == "http" and "gzip" in (find_header(scope, b"accept-encoding") or "")
+        return super().__call__(scope, receive, send) if asks else self.app(scope, receive, send)
 
 
 class GunzipMiddleware:
@@ -43,17 +43,18 @@ class GunzipMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         coding = ""
         if scope["type"] == "http":
-            coding = ", ".join(Headers(scope=scope).getlist("content-encoding")).strip().lower()
+            codings = [value for name, value in scope["headers"] if name == b"content-encoding"]
+            coding = b", ".join(codings).decode("latin-1").strip().lower()
         if coding not in {"", "identity"}:
             scope["headers"] = [
                 (name, value) for name, value in scope["headers"] if name not in _ABOUT_THE_CODED_BODY
             ]
             receive = _gunzip(receive) if coding in _GZIP else _refuse_coding
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)
 
 
 async def _refuse_coding() -> Message:  # ruff: ignore[unused-async] - stands in for a `receive`

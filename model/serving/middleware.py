@@ -2,13 +2,13 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final
 
 from fastapi import HTTPException
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving import problems
@@ -37,6 +37,20 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _logger = logging.getLogger(__name__)
 
 
+def find_header(scope: Scope, name: bytes) -> str | None:
+    """Find a request's header; of several with the name the first, as text.
+
+    Args:
+        scope: of the request.
+        name: in lower case.
+    """
+    for present, value in scope["headers"]:
+        if present == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
 def choose_request_id(offered: str | None, *, context: object = None) -> str:
     """Choose the id under which a request is answered and logged.
 
@@ -49,7 +63,7 @@ def choose_request_id(offered: str | None, *, context: object = None) -> str:
     """
     if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
-    return getattr(context, "aws_request_id", None) or uuid.uuid4().hex
+    return getattr(context, "aws_request_id", None) or secrets.token_hex(16)
 
 
 class RequestMiddleware:
@@ -69,7 +83,7 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        offered = Headers(scope=scope).get(REQUEST_ID_HEADER)
+        offered = find_header(scope, _REQUEST_ID_HEADER)
         request_id = choose_request_id(offered, context=scope.get("aws.context"))
         scope.setdefault("state", {})["request_id"] = request_id
         begun = False
@@ -112,7 +126,7 @@ class BodyLimitMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one request."""
         n_bytes = 0
 
@@ -127,4 +141,4 @@ class BodyLimitMiddleware:
                 )
             return message
 
-        await self.app(scope, receive_counted, send)
+        return self.app(scope, receive_counted, send)

@@ -94,17 +94,12 @@ class Predictor:
         Raises:
             PredictionError: if a fold-in rating is off the scale or given twice.
         """
-        if not queries:
-            return []
-        if len(queries) == 1 and (prediction := self._predict_quickly(queries[0])):
-            return [prediction]
-        predictions: list[Prediction] = []
-        for part in _split_by_cut(queries):
-            visible = self._reader.read(part)
-            table = self._compute_features(visible)
-            predicted = self._run(table.matrix, visible)
-            predictions += explain(self._bundle.history, visible, table, predicted)
-        return predictions
+        predictions = [self._predict_quickly(query) for query in queries]
+        others = [query for query, prediction in zip(queries, predictions, strict=True) if prediction is None]
+        explained = (
+            prediction for part in _split_by_cut(others) for prediction in self._predict_together(part)
+        )
+        return [prediction or next(explained) for prediction in predictions]
 
     def predict_ratings(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Predict each query without saying what it rests on: (n_queries,) stars.
@@ -112,9 +107,7 @@ class Predictor:
         Raises:
             PredictionError: if a fold-in rating is off the scale or given twice.
         """
-        if not queries:
-            return np.empty(0, dtype=np.float32)
-        parts = []
+        parts = [np.empty(0, dtype=np.float32)]
         for part in _split_by_cut(queries):
             visible = self._reader.read(part)
             parts.append(self._run(self._compute_features(visible).matrix, visible)[:, 0])
@@ -221,7 +214,7 @@ class Predictor:
         return prediction
 
     def _predict_quickly(self, query: Query) -> Prediction | None:
-        """Predict a single query if its answer can be looked up quickly, else None."""
+        """Predict a query if its answer can be looked up quickly, else None."""
         quick, vectors, session = self._quick, self._vectors, self._known_session
         if quick is None or vectors is None or session is None or query.ratings or query.as_of is not None:
             return None
@@ -248,6 +241,12 @@ class Predictor:
                 for user, rating, distance, common in found.neighbours
             ),
         )
+
+    def _predict_together(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Predict some queries by way of the feature matrix."""
+        visible = self._reader.read(queries)
+        table = self._compute_features(visible)
+        return explain(self._bundle.history, visible, table, self._run(table.matrix, visible))
 
     def _compute_features(
         self, visible: VisibleQueries, search: NeighbourSearch | None = None
@@ -304,7 +303,8 @@ def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
         if len(days) > MOST_CUTS:
             yield queries[first:place]
             first, days = place, {query.as_of}
-    yield queries[first:]
+    if queries:
+        yield queries[first:]
 
 
 def shrink_means(histogram: NDArray[np.int64]) -> NDArray[np.float64]:

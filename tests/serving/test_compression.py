@@ -106,7 +106,11 @@ def test_gunzip_hands_on_what_is_no_body_when_the_client_leaves() -> None:
         raise AssertionError(message)
 
     headers = [(b"content-type", b"text/plain"), (b"content-encoding", b"gzip"), (b"content-length", b"25")]
-    asyncio.run(GunzipMiddleware(app)({"type": "http", "headers": headers}, receive, send))
+
+    async def handle() -> None:
+        await GunzipMiddleware(app)({"type": "http", "headers": headers}, receive, send)
+
+    asyncio.run(handle())
     assert received[0] == {"type": "http.request", "body": b"hello", "more_body": False}
     assert received[1] == {"type": "http.disconnect"}
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model.training.gibbs import Posterior
 from model.training.network import (
     Heads,
+    JoinedHeads,
     KnownUserNetwork,
     RatingNetwork,
     UserEncoder,
@@ -177,6 +178,23 @@ def test_heads_compute_two_silu_layers_when_weights_are_known() -> None:
     # five standard deviations above the mean is 22: beyond it nothing changes
     assert heads(torch.tensor([[22.0]])).item() == heads(torch.tensor([[1e6]])).item()
     assert heads(torch.tensor([[21.0]])).item() != heads(torch.tensor([[22.0]])).item()
+
+
+def test_joined_heads_give_each_groups_mean_when_groups_differ() -> None:
+    """Groups of 3 and 2 heads with their own standardisation, start and gain, on random weights."""
+    torch.manual_seed(5)
+    groups = []
+    for n_heads, start, gain in ((3, 0.5, 0.25), (2, -1.0, 1.0)):
+        heads = Heads(torch.randn(4), torch.rand(4) + 0.5, hidden_size=6, n_heads=n_heads, start=start)
+        for parameter in heads.parameters():
+            torch.nn.init.normal_(parameter)
+        heads.shrink(gain)
+        groups.append(heads)
+    inputs = 3 * torch.randn(7, 4)
+    joined = JoinedHeads(*groups)(inputs)
+    assert joined.shape == (7, 2)
+    for column, heads in enumerate(groups):
+        torch.testing.assert_close(joined[:, column], heads(inputs).mean(0), rtol=1e-5, atol=1e-5)
 
 
 def test_standardise_gives_mean_and_deviation_when_columns_vary() -> None:
