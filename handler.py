@@ -4,6 +4,7 @@ The bundle is loaded when this module is imported: on Lambda once per instance, 
 The environment is read here and nowhere else, once; model/serving/settings.py says which variables there are.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
+gc.disable()  # a start makes many objects and drops few: collecting in between would take a tenth of it
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
 from model.bundle import load_bundle
@@ -103,6 +105,8 @@ _watcher = BundleWatcher(live, _settings.bundle, _load, seen=_signature, seconds
 app = build_app(live, _settings, _telemetry, _watcher.watch if _settings.reload_seconds else None)
 _entry = LambdaEntry(app, live, _telemetry, base_path=_settings.base_path)
 del _service  # the live service holds it, until another takes its place
+gc.freeze()  # what was loaded stays: later collections need not look at it
+gc.enable()
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
