@@ -8,10 +8,11 @@ import torch
 
 from model.config import RunConfig
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
+from model.training.base import Base
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 
 FILE_NAME = "network.ckpt"
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +89,7 @@ def _restore(stored: dict[str, Any]) -> TrainedNetwork:
         encoder=encoder,
         heads=heads,
         intervals=Intervals(spread_heads, state["intervals.quantiles"]),
-        base=0.0,
+        base=Base.constant(0.0, len(state["base.log_count"])),
         low=stored["low"],
         high=stored["high"],
     )

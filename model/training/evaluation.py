@@ -96,7 +96,7 @@ def predict_test(history: History, test: Ratings, networks: Mapping[str, Trained
             history, views, contexts, queries, search=lambda *_: neighbours, names=trained.feature_names
         )
         inputs = compute_head_inputs(trained.network, table.matrix, contexts, queries)
-        rows[name] = HeadRows(inputs, trained.network.compute_bases(inputs), stars)
+        rows[name] = HeadRows(inputs, trained.network.base(inputs), stars)
         predicted[name] = run_heads(trained.network, inputs)
     return Evaluation(contexts, queries, neighbours, table.era_means, rows, predicted)
 

@@ -14,6 +14,7 @@ from model.features import compute_features, feature_names
 from model.history import History
 from model.progress import track_step
 from model.table import HALF_STAR
+from model.training.base import Base, mix_base
 from model.training.bulk_neighbours import build_bulk_search
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import encode_queries
@@ -32,12 +33,6 @@ MIN_HEAD_FOLDS = 3
 MOST_SAMPLED = 300_000
 """Each fold that the heads are trained on takes a run of the sampler without it, a second or two for each
 100,000 ratings: so there are three, or as many as together have this many ratings to be sampled."""
-ENCODER_TRUST, TRUST_ROWS = 0.5, 1_000
-"""How much of the base is believed to be the encoder's, as if this many rows had said so."""
-MIXING_ROWS = 10_000
-"""From this many rows the heads find half of the best mix by themselves, row by row, which is better: with
-more, the base goes back to the encoder (RMSE on validation rows of movielens-small, mean of three seeds:
-0.8376 with the encoder alone, 0.8387 with the mix)."""
 MOST_HEAD_ROWS = 2
 """A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
 this many times `head_rows`."""
@@ -167,11 +162,11 @@ def fit_network(
     columns = [feature_names("full").index(name) for name in names]
     features, stars = prepared.features[:, columns], torch.from_numpy(prepared.rows.stars)
     overall_mean = float(history.user_codes.mean() * HALF_STAR)
-    inputs, base, weights = features, overall_mean, torch.zeros(len(names))
+    inputs, base = features, Base.constant(overall_mean, len(names))
     if encoded is not None:
         inputs = join_inputs(features, encoded.means, encoded.spreads)
-        base, weights = mix_base(inputs, stars, overall_mean, names)
-    rows = HeadRows(inputs, base + inputs @ weights, stars)
+        base = mix_base(inputs, stars, overall_mean, names)
+    rows = HeadRows(inputs, base(inputs), stars)
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "heads")
     intervals = fit_intervals(
         rows,
@@ -187,44 +182,10 @@ def fit_network(
         heads=heads,
         intervals=intervals,
         base=base,
-        base_weights=weights,
         low=history.scale.low,
         high=history.scale.high,
     )
     return TrainedNetwork(network.eval(), config, names)
-
-
-def mix_base(
-    inputs: torch.Tensor, stars: torch.Tensor, overall_mean: float, names: tuple[str, ...]
-) -> tuple[float, torch.Tensor]:
-    """Weigh the encoder against the plain biases, by least squares on the held-out rows.
-
-    Where there is much to go by, nearly all is the encoder's; with a few users or a rating or two a movie, it
-    may be worse than the biases, and a mean of both is better than either.
-
-    Args:
-        inputs: (n, n_features + 2) the heads' inputs.
-        stars: (n,) actual ratings.
-        overall_mean: of all ratings, stars.
-        names: the features.
-
-    Returns:
-        The constant part of the base, stars, and the weight of each input in it.
-    """
-    n_features = len(names)
-    biases, encoder = torch.zeros(n_features + 2), torch.zeros(n_features + 2)
-    for name in ("user_bias", "movie_bias"):
-        if name in names:
-            biases[names.index(name)] = 1.0
-    encoder[n_features] = 1.0
-    plain = overall_mean + inputs @ biases
-    gain, wanted = inputs @ encoder - plain, stars - plain
-    worth = (gain**2).mean() * TRUST_ROWS
-    share = (
-        ((gain @ wanted + ENCODER_TRUST * worth) / (gain @ gain + worth).clamp_min(1e-9)).clamp(0, 1).item()
-    )
-    share = 1 - (1 - share) * MIXING_ROWS / (len(stars) + MIXING_ROWS)
-    return (1 - share) * overall_mean, (1 - share) * biases + share * encoder
 
 
 def _sample(

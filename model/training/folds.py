@@ -18,7 +18,7 @@ from model.views import Contexts, Queries, Views, build_views
 NEW_SHARE = 0.2
 """Share of the shortened contexts that are emptied, beside those whose drawn length is zero."""
 _ROWS_AT_ONCE = 1 << 20
-NEXT_RATINGS = 50
+NEXT_RATINGS = 100
 """How many of a user's next ratings a shortened context is asked for, beside as many as it keeps: the
 heaviest raters would outweigh everybody else where little is known."""
 

@@ -5,6 +5,7 @@ import signal
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -49,7 +50,8 @@ def fit_intervals(
         rows: what the heads were trained on and validated with.
         heads: the trained heads.
         is_validation: bool (n,) the rows that only decide when to stop.
-        is_shortened: bool (n,) the rows whose history was cut short; they would make the others' too wide.
+        is_shortened: bool (n,) the rows whose history was cut short. Where the heads can tell them apart they
+            would make the others' intervals too wide: beside n whole ones they count 500 / (500 + n) each.
         scale: the stars that the data set uses.
         config: the run's configuration.
         folder: where the checkpoints are kept; training resumes from the last one there.
@@ -65,11 +67,30 @@ def fit_intervals(
     spread_heads = fit_heads(
         around, is_validation, scale, config, folder, build_module=SpreadModule, start=start
     )
-    calibrating = ~is_shortened
     with torch.no_grad():
-        deviations = spread_heads(rows.inputs[calibrating]).mean(0).exp()
-    tails = torch.tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return Intervals(spread_heads, torch.quantile(errors[calibrating] / deviations, tails))
+        deviations = spread_heads(rows.inputs).mean(0).exp()
+    n_whole = int((~is_shortened).sum())
+    weights = torch.where(is_shortened, TRUSTED_ROWS / (TRUSTED_ROWS + n_whole), 1.0)
+    tails = ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2)
+    return Intervals(spread_heads, compute_quantiles(errors / deviations, weights, tails))
+
+
+def compute_quantiles(values: Tensor, weights: Tensor, shares: tuple[float, ...]) -> Tensor:
+    """Compute the values below which given shares of the weight lie, each value's own counted by half.
+
+    Args:
+        values: (n,) one or more.
+        weights: (n,) zero or more.
+        shares: from 0 to 1.
+
+    Returns:
+        (n_shares,), interpolated between values.
+    """
+    order = np.argsort(values.numpy(), kind="stable")
+    sorted_weights = weights.numpy()[order].astype(np.float64)
+    below = np.cumsum(sorted_weights) - sorted_weights / 2
+    quantiles = np.interp(np.array(shares) * sorted_weights.sum(), below, values.numpy()[order])
+    return torch.from_numpy(quantiles.astype(np.float32))
 
 
 def fit_heads(

@@ -11,6 +11,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from model.training.base import Base
 from model.training.gibbs import Posterior
 
 
@@ -199,8 +200,7 @@ class RatingNetwork(nn.Module):
         encoder: None for the network of the `seed` features.
         heads: trained on the features, followed by the encoder's mean and spread where there is one.
         intervals: takes the same inputs as the heads.
-        base: the constant part of what the heads correct, stars.
-        base_weights: (n_inputs,) the rest of it, linear in the heads' inputs; None for nothing.
+        base: what the heads correct; takes the same inputs, too.
         low: lowest rating of the scale, stars.
         high: highest rating of the scale, stars.
     """
@@ -211,8 +211,7 @@ class RatingNetwork(nn.Module):
         encoder: UserEncoder | None,
         heads: Heads,
         intervals: Intervals,
-        base: float,
-        base_weights: Tensor | None = None,
+        base: Base,
         low: float,
         high: float,
     ) -> None:
@@ -220,13 +219,8 @@ class RatingNetwork(nn.Module):
         self.encoder = encoder
         self.heads = heads
         self.intervals = intervals
+        self.base = base
         self.low, self.high = low, high
-        self.base: Tensor
-        self.base_weights: Tensor
-        self.register_buffer("base", torch.tensor(base, dtype=torch.float32))
-        self.register_buffer(
-            "base_weights", torch.zeros_like(heads.means) if base_weights is None else base_weights
-        )
 
     def forward(self, features: Tensor, *contexts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predict.
@@ -242,15 +236,9 @@ class RatingNetwork(nn.Module):
             return self.correct(features)
         return self.correct(join_inputs(features, *self.encoder(*contexts)))
 
-    def compute_bases(self, inputs: Tensor) -> Tensor:
-        """What the heads correct, (n_queries,) stars, from their inputs (n_queries, n_inputs)."""
-        bases: Tensor = self.base + inputs @ self.base_weights
-        return bases
-
     def correct(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Add the heads' corrections to what they correct, and the interval; see `forward`."""
-        bases = self.compute_bases(inputs)
-        predicted = (bases + self.heads(inputs)).mean(0).clamp(self.low, self.high)
+        predicted = (self.base(inputs) + self.heads(inputs)).mean(0).clamp(self.low, self.high)
         lowest, highest = self.intervals(inputs, predicted)
         return predicted, lowest.clamp(self.low, self.high), highest.clamp(self.low, self.high)
 
@@ -332,7 +320,7 @@ class KnownUserNetwork(nn.Module):
         inputs = join_inputs(features, mean, (away * away).mean(1).sqrt())
         heads = self.heads(inputs)
         low, high = self.network.low, self.network.high
-        predicted = (self.network.compute_bases(inputs) + heads[:, 0]).clamp(low, high)[:, None]
+        predicted = (self.network.base(inputs) + heads[:, 0]).clamp(low, high)[:, None]
         bounds = predicted + self.network.intervals.quantiles * heads[:, 1:].exp()
         return torch.cat([predicted, bounds.clamp(low, high)], dim=1)
 
