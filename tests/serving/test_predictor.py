@@ -518,6 +518,7 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
     from network_builders import build_intervals
 
     from model.features import SEED_FEATURES
+    from model.training.base import Base
     from model.training.network import Heads, RatingNetwork
     from model.training.onnx_export import write_network
 
@@ -526,7 +527,12 @@ def test_prediction_is_clipped_when_network_leaves_the_scale(
         heads.biases[-1] += shift
     scale = bundle.history.scale
     network = RatingNetwork(
-        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=scale.low, high=scale.high
+        encoder=None,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=Base.constant(3.0, 5),
+        low=scale.low,
+        high=scale.high,
     )
     write_network(tmp_path / NETWORK, network.eval(), n_features=5)
     shutil.copy(bundle.path / MANIFEST, tmp_path)

@@ -9,6 +9,7 @@ from tiny_run import TINY_CONFIG
 
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import FULL_FEATURES, SEED_FEATURES
+from model.training.base import Base
 from model.training.checkpoint import FILE_NAME, TrainedNetwork, read_checkpoint, write_checkpoint
 from model.training.network import Heads, RatingNetwork
 
@@ -21,7 +22,12 @@ def trained() -> TrainedNetwork:
     heads = Heads(torch.ones(5), 2 * torch.ones(5), hidden_size=sizes.hidden_size, n_heads=sizes.n_heads)
     torch.nn.init.normal_(heads.weights[-1])
     network = RatingNetwork(
-        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.25, low=0.5, high=5.0
+        encoder=None,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=Base.constant(3.25, 5),
+        low=0.5,
+        high=5.0,
     )
     return TrainedNetwork(network.eval(), TINY_CONFIG, SEED_FEATURES)
 
@@ -70,7 +76,7 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
     torch.save({"format": 1}, tmp_path / FILE_NAME)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 4"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 5"):
         read_checkpoint(tmp_path)
 
 

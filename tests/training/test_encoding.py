@@ -7,6 +7,7 @@ from builders import Rated, make_history
 from network_builders import build_intervals
 
 from model.history import NO_CUT, History
+from model.training.base import Base
 from model.training.encoding import encode_queries, predict_queries
 from model.training.gibbs import Posterior
 from model.training.network import Heads, RatingNetwork, UserEncoder
@@ -96,8 +97,7 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
         encoder=encoder,
         heads=heads,
         intervals=build_intervals(heads),
-        base=0.0,
-        base_weights=torch.tensor([0.0, 1.0, 0.0]),
+        base=Base(torch.zeros(2), torch.tensor([[0.0, 1.0, 0.0]] * 2), torch.zeros(3)),
         low=-100.0,
         high=100.0,
     )
@@ -119,7 +119,12 @@ def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:
     with torch.no_grad():
         heads.biases[2].fill_(0.5)
     network = RatingNetwork(
-        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+        encoder=None,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=Base.constant(3.0, 1),
+        low=1.0,
+        high=5.0,
     )
     predicted = predict_queries(
         network, np.zeros((2, 1), dtype=np.float32), make_contexts(HISTORY), make_queries(ASKED[:2])

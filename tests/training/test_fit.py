@@ -162,33 +162,7 @@ def test_seed_network_starts_from_the_mean_when_fitted(
 ) -> None:
     """What the heads correct is the mean of all ratings."""
     trained = fit_seed(history, prepared, TINY_CONFIG, tmp_path)
-    assert trained.network.base.item() == pytest.approx(history.user_codes.mean() / 2)
-
-
-@pytest.mark.parametrize(
-    ("encoded", "stars", "n_rows", "share"),
-    [
-        (4.0, 4.0, 4_000, 0.9),  # the encoder is right: (4000 x 1 + 1000 x 0.5) / 5000
-        (4.0, 3.0, 4_000, 0.1),  # the biases are right: (0 + 1000 x 0.5) / 5000
-        (4.0, 3.0, 1_000, 0.25),  # after fewer rows that is less certain
-        (4.0, 9.0, 4_000, 1.0),  # never more than the encoder alone
-        (3.0, 4.0, 4_000, 0.0),  # nothing to choose between them
-        (4.0, 3.0, 10_000, 0.5 / 11),  # (0 + 1000 x 0.5) / 11000
-    ],
-)
-def test_mix_base_weighs_encoder_against_biases_when_one_is_right(
-    encoded: float, stars: float, n_rows: int, share: float
-) -> None:
-    """The mean of all is 2.5 and the biases add 0.5 to it; 1,000 more rows say half and half.
-
-    Of what is not the encoder's share, 10,000 / (10,000 + n rows) is left: a half after 10,000.
-    """
-    share = 1 - (1 - share) * 10_000 / (10_000 + n_rows)
-    names = ("era_mean", "user_bias", "movie_bias")
-    inputs = torch.tensor([[7.0, 0.25, 0.25, encoded, 0.5]]).repeat(n_rows, 1)
-    base, weights = fit.mix_base(inputs, torch.full((n_rows,), stars), 2.5, names)
-    assert base == pytest.approx((1 - share) * 2.5, abs=1e-4)
-    assert weights.tolist() == pytest.approx([0, 1 - share, 1 - share, share, 0], abs=1e-4)
+    assert trained.network.base(torch.zeros(1, 5)).item() == pytest.approx(history.user_codes.mean() / 2)
 
 
 def test_heads_are_believed_by_half_when_they_learned_from_five_hundred_rows(

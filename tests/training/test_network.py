@@ -6,6 +6,7 @@ import torch
 from network_builders import build_intervals
 from numpy.typing import NDArray
 
+from model.training.base import Base
 from model.training.gibbs import Posterior
 from model.training.network import (
     Heads,
@@ -221,7 +222,12 @@ def test_network_averages_heads_and_clips_when_there_is_no_encoder(
     with torch.no_grad():
         heads.biases[2].copy_(torch.tensor(corrections).reshape(2, 1, 1))
     network = RatingNetwork(
-        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+        encoder=None,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=Base.constant(3.0, 1),
+        low=1.0,
+        high=5.0,
     )
     predicted, low, high = network(torch.zeros(1, 1))
     assert predicted.tolist() == [expected]
@@ -238,8 +244,7 @@ def test_network_corrects_its_base_when_there_is_an_encoder(posterior: Posterior
         encoder=encoder,
         heads=heads,
         intervals=build_intervals(heads),
-        base=0.25,
-        base_weights=torch.tensor([2.0, 0.5, 0.0]),
+        base=Base(torch.full((2,), 0.25), torch.tensor([[2.0, 0.5, 0.0]] * 2), torch.zeros(3)),
         low=-100.0,
         high=100.0,
     )
@@ -265,7 +270,12 @@ def test_known_user_network_needs_an_encoder() -> None:
     """The network of the seed features has no vectors to store."""
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
     network = RatingNetwork(
-        encoder=None, heads=heads, intervals=build_intervals(heads), base=3.0, low=1.0, high=5.0
+        encoder=None,
+        heads=heads,
+        intervals=build_intervals(heads),
+        base=Base.constant(3.0, 1),
+        low=1.0,
+        high=5.0,
     )
     with pytest.raises(ValueError, match="without an encoder"):
         KnownUserNetwork(network)
@@ -278,7 +288,7 @@ def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posteri
         encoder=UserEncoder.from_posterior(posterior),
         heads=heads,
         intervals=build_intervals(heads),
-        base=0.0,
+        base=Base.constant(0.0, 3),
         low=1.0,
         high=5.0,
     )

@@ -8,6 +8,7 @@ from tiny_run import TINY_CONFIG
 
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.metrics import rmse
+from model.training.base import Base
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import run_heads
 from model.training.module import HeadRows
@@ -29,15 +30,14 @@ def build_network(
         if reads is not None:
             heads.weights[0][:, names.index(reads)] = 1.0
             heads.weights[-1].fill_(0.5)
-    base_weights = torch.zeros(len(heads.means))
+    base = Base.constant(3.0 if encoder is None else 0.0, n_inputs)
     if encoder is not None:
-        base_weights[len(names)] = 1.0  # the encoder's prediction alone
+        base.weights[:, len(names)] = 1.0  # the encoder's prediction alone
     network = RatingNetwork(
         encoder=encoder,
         heads=heads,
         intervals=build_intervals(heads),
-        base=3.0 if encoder is None else 0.0,
-        base_weights=base_weights,
+        base=base,
         low=1.0,
         high=5.0,
     )
