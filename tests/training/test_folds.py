@@ -190,7 +190,7 @@ def test_fold_rows_see_all_other_ratings_of_the_user_when_whole() -> None:
 
 
 def test_shortened_contexts_are_first_ratings_and_ask_for_the_next_ones() -> None:
-    """Of the ratings outside the fold the first k, to ask for the fold's among the next 100 + k after them."""
+    """Of ratings outside the fold the first k, to ask for the fold's among the next 100 + k after them."""
     history = make_history(
         Rated(user, movie, 1 + (user + movie) % 5, day=movie) for user in range(40) for movie in range(200)
     )
