@@ -8,7 +8,8 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
@@ -96,13 +97,25 @@ def load_first(path: Path, load: Callable[[Path], Service]) -> tuple[Service, Si
         )
 
 
+@asynccontextmanager
+async def run_beside(application: object) -> AsyncGenerator[None]:
+    """Do what goes on for as long as a server runs the application: its lifespan; Lambda runs none.
+
+    Args:
+        application: the one that is run.
+    """
+    configure_logging(_settings.log_level)  # `fastapi run` has set up its own after this module was imported
+    async with _watcher.watch(application) if _settings.reload_seconds else nullcontext():
+        yield
+
+
 _settings = load_settings()
 _telemetry = build_telemetry(_settings)
 _load = partial(load_service, settings=_settings, telemetry=_telemetry)
 _service, _signature = load_first(_settings.bundle, _load)
 live = LiveService(_service)
 _watcher = BundleWatcher(live, _settings.bundle, _load, seen=_signature, seconds=_settings.reload_seconds)
-app = build_app(live, _settings, _telemetry, _watcher.watch if _settings.reload_seconds else None)
+app = build_app(live, _settings, _telemetry, run_beside)
 _entry = LambdaEntry(app, live, _telemetry, base_path=_settings.base_path)
 del _service  # the live service holds it, until another takes its place
 gc.freeze()  # what was loaded stays: later collections need not look at it

@@ -1,7 +1,10 @@
 """The HTTP application: routes, middleware, and every error as a problem."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
+from typing import get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +17,7 @@ from model.errors import RatingModelError
 from model.serving import access, problems
 from model.serving.compression import GunzipMiddleware, GzipMiddleware
 from model.serving.docs_page import add_docs_page
+from model.serving.findings import find_request
 from model.serving.live import LiveService
 from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
 from model.serving.openapi import build_openapi
@@ -21,6 +25,7 @@ from model.serving.page import add_page
 from model.serving.routes import build_routes
 from model.serving.settings import Settings
 from model.serving.telemetry import Telemetry
+from model.suggestions import suggest
 
 _DEFAULTS = Settings()
 
@@ -68,7 +73,7 @@ def build_app(
     app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
     app.router.routes.extend(build_routes(live))
-    add_page(app, links_docs=settings.docs)
+    add_page(app, links_docs=settings.docs and not settings.key_hashes)
     describe = partial(build_openapi, app, asks_for_keys=bool(settings.key_hashes))
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way to change it
     if settings.docs:
@@ -85,12 +90,33 @@ def _add_metrics(app: FastAPI, render: Callable[[], bytes]) -> None:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # ruff: ignore[unused-async] - else a thread
-    problem = problems.describe(error)
-    if isinstance(error, RequestValidationError) and _has_foreign_body(error):
-        problem = problems.Problem(
-            415, "the body must be JSON and say so: send the header content-type: application/json"
+    return problems.build_response(_describe(request, error), request.scope)
+
+
+def _describe(request: Request, error: Exception) -> problems.Problem:
+    """Say which problem an error is, with what only the application knows: its routes."""
+    if isinstance(error, RequestValidationError):
+        if _has_foreign_body(error):
+            return problems.Problem(
+                415, "the body must be JSON and say so: send the header content-type: application/json"
+            )
+        return problems.describe(
+            error, find_request(list(get_type_hints(request["route"].endpoint).values()))
         )
-    return problems.build_response(problem, request.scope)
+    problem = problems.describe(error)
+    if problem.status == HTTPStatus.NOT_FOUND and "route" not in request.scope:
+        paths = sorted({
+            route.path for route in request.app.routes if getattr(route, "include_in_schema", False)
+        })
+        return replace(
+            problem,
+            detail=f"nothing is at this path: expected {', '.join(paths)}{suggest(request['path'], paths)}",
+        )
+    if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return replace(
+            problem, detail=f"the method is not one of this path's; expected {problem.headers['Allow']}"
+        )
+    return problem
 
 
 def _has_foreign_body(error: RequestValidationError) -> bool:

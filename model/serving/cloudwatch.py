@@ -44,6 +44,7 @@ class CloudWatchMetrics:
         self._predictions = []
         if metrics.metric_set:
             metrics.flush_metrics()
+        metrics.clear_metrics()  # a line that was written because it was full has left its dimensions
 
     def count_predictions(self, predictions: Sequence[Prediction]) -> None:
         """Keep predictions until the request that they answer is counted."""

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from starlette.types import Scope
 
 from model.serving import problems
-from model.serving.middleware import REQUEST_ID_HEADER
+from model.serving.middleware import REQUEST_ID_HEADER, SECURITY_HEADERS
 
 _OWN_DOMAIN: Final = ".execute-api."
 """Part of every address that API Gateway gives an API itself."""
@@ -115,6 +115,7 @@ def refuse_http_event(
     """
     problem = problems.Problem(400, f"the HTTP event cannot be read: {error}", name="unreadable-event")
     headers = {"content-type": problems.MEDIA_TYPE, REQUEST_ID_HEADER: request_id}
+    headers |= {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
     response = {
         "statusCode": problem.status,
         "body": problem.as_json(request_id=request_id),

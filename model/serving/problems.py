@@ -17,8 +17,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from model.errors import PredictionError
+from model.serving import findings
 from model.serving.deadline import OutOfTimeError
 from model.serving.refusals import OffScaleError, UnknownIdError, UsersHiddenError
+from model.serving.schemas import Request
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -88,7 +90,7 @@ class Problem:
         """
         members: dict[str, object] = {
             "type": f"{_TYPE}{self.name}" if self.name else "about:blank",
-            "title": self.name.replace("-", " ").capitalize()
+            "title": self.name.replace("-", " ").capitalize().replace("json", "JSON")
             if self.name
             else HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -133,15 +135,17 @@ def shorten(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
-def describe(error: Exception) -> Problem:
+def describe(error: Exception, request: type[Request] | None = None) -> Problem:
     """Say which problem an exception is.
 
     Args:
         error: a failed validation, an HTTP exception, a refusal, a `PredictionError`, or anything unforeseen.
+        request: what was to be read, for a failed validation that does not tell.
     """
     match error:
         case RequestValidationError() | ValidationError():
-            return _describe_findings(error.errors())
+            invoked = findings.INVOCATIONS.get(getattr(error, "title", ""))
+            return _describe_findings(error.errors(), request or invoked)
         case OffScaleError():
             return _invalid([{"where": error.where, "what": error.what}])
         case UnknownIdError() | UsersHiddenError() | OutOfTimeError():
@@ -149,7 +153,7 @@ def describe(error: Exception) -> Problem:
         case PredictionError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shorten(str(error)), name="no-prediction")
         case HTTPException():
-            return Problem(error.status_code, shorten(str(error.detail)), headers=error.headers or {})
+            return _describe_refusal(error)
         case _:
             return Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -157,21 +161,27 @@ def describe(error: Exception) -> Problem:
             )
 
 
-def _describe_findings(findings: Sequence[Any]) -> Problem:
-    first = findings[0]
+def _describe_refusal(error: HTTPException) -> Problem:
+    if isinstance(error.__cause__, ValueError | RecursionError):
+        return _malformed("expected UTF-8, numbers below 4,300 digits, and nothing nested a thousand deep")
+    return Problem(error.status_code, shorten(str(error.detail)), headers=error.headers or {})
+
+
+def _describe_findings(found: Sequence[Any], request: type[Request] | None) -> Problem:
+    first = found[0]
     if first["type"] == "json_invalid":
-        return Problem(
-            HTTPStatus.BAD_REQUEST,
-            f"the body is not JSON: {first['ctx']['error']} (character {first['loc'][-1]})",
-            name="malformed-json",
-        )
+        return _malformed(f"{first['ctx']['error']} (character {first['loc'][-1]})")
     errors = [
-        {"where": _say_where(finding["loc"]), "what": shorten(finding["msg"].removeprefix("Value error, "))}
-        for finding in findings[:MOST_ERRORS]
+        {"where": _say_where(finding["loc"]), "what": shorten(findings.say_what(finding, request))}
+        for finding in found[:MOST_ERRORS]
     ]
-    if len(findings) > MOST_ERRORS:
-        errors.append({"where": "body", "what": f"{len(findings) - MOST_ERRORS} more findings"})
+    if len(found) > MOST_ERRORS:
+        errors.append({"where": "body", "what": f"{len(found) - MOST_ERRORS} more findings"})
     return _invalid(errors)
+
+
+def _malformed(what: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {what}", name="malformed-json")
 
 
 def _invalid(errors: Sequence[Mapping[str, str]]) -> Problem:

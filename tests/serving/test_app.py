@@ -151,12 +151,21 @@ def test_predict_falls_back_and_says_so_when_the_list_of_ratings_is_empty(client
     [
         ({"movie_id": 30}, "body", "user_id or ratings"),
         ({"user_id": 7}, "movie_id", "required"),
-        ({"user_id": "7", "movie_id": 30}, "user_id", "integer"),
-        ({"user_id": True, "movie_id": 30}, "user_id", "integer"),
-        ({"user_id": 7.0, "movie_id": 30}, "user_id", "integer"),
+        ({"user_id": "7", "movie_id": 30}, "user_id", "expected a whole number"),
+        ({"user_id": True, "movie_id": 30}, "user_id", "expected a whole number"),
+        ({"user_id": 7.0, "movie_id": 30}, "user_id", "expected a whole number"),
         ({"user_id": 0, "movie_id": 30}, "user_id", "greater than or equal to 1"),
         ({"user_id": 2**63, "movie_id": 30}, "user_id", "less than or equal to 9223372036854775807"),
-        ({"user_id": 7, "movie_id": 30, "moive": 1}, "moive", "not permitted"),
+        (
+            {"user_id": 7, "movie_id": 30, "moive_id": 1},
+            "moive_id",
+            "unknown: expected user_id, ratings, date, movie_id, as_of, explain, did you mean movie_id?",
+        ),
+        (
+            {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 4, "day": "2005-02-03"}]},
+            "ratings[0].day",
+            "unknown: expected movie_id, rating, date",
+        ),
         (
             {"user_id": 7, "movie_id": 30, "date": "2005-02-30"},
             "date",
@@ -164,7 +173,7 @@ def test_predict_falls_back_and_says_so_when_the_list_of_ratings_is_empty(client
         ),
         ({"user_id": 7, "movie_id": 30, "date": "1899-12-31"}, "date", "1900-01-01 to 2059-09-18"),
         ({"user_id": 7, "movie_id": 30, "as_of": 12817}, "as_of", "YYYY-MM-DD"),
-        ({"user_id": 7, "movie_id": 30, "explain": "yes"}, "explain", "boolean"),
+        ({"user_id": 7, "movie_id": 30, "explain": "yes"}, "explain", "true or false"),
         ({"movie_id": 30, "ratings": [{"movie_id": 1, "rating": "4"}]}, "ratings[0].rating", "number"),
         (
             {"movie_id": 30, "ratings": [{"movie_id": 1, "rating": 0.5}]},
@@ -183,7 +192,7 @@ def test_predict_falls_back_and_says_so_when_the_list_of_ratings_is_empty(client
         ),
         ({"movie_id": 30, "ratings": [{"movie_id": 4, "rating": 4}] * 2}, "body", "movie_id 4 twice"),
         ({"movie_id": 30, "ratings": [{"movie_id": 4, "rating": 4}] * 501}, "ratings", "at most 500"),
-        ([], "body", "dictionary"),
+        ([], "body", "expected an object"),
     ],
 )
 def test_predict_refuses_and_says_where_when_the_body_is_wrong(
@@ -220,9 +229,11 @@ def test_predict_takes_half_stars_when_the_bundle_has_them(catalogue: Catalogue)
     ids=["cut off", "deep", "long number", "not UTF-8", "no comma"],
 )
 def test_predict_refuses_when_the_body_is_not_json(client: AsgiClient, content: bytes) -> None:
-    """A body that does not parse is a 400."""
+    """A body that does not parse is a 400 that says what it should have been."""
     problem = read_problem(client.post("/v1/predict", content=content, headers=JSON), status=400)
-    assert problem["status"] == 400
+    assert problem["type"].endswith(":malformed-json")
+    assert problem["title"] == "Malformed JSON"
+    assert problem["detail"].startswith("the body is not JSON: ")
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", ""])
@@ -298,13 +309,23 @@ def test_problem_carries_the_reason_when_the_predictor_refuses(client: AsgiClien
 def test_problem_keeps_the_allow_header_when_the_method_is_wrong(client: AsgiClient) -> None:
     """A wrong method is a 405 that names the right one."""
     response = client.get("/v1/predict")
-    read_problem(response, status=405)
+    problem = read_problem(response, status=405)
     assert response.headers["allow"] == "POST"
+    assert problem["detail"] == "the method is not one of this path's; expected POST"
 
 
 def test_problem_names_the_path_when_nothing_is_there(client: AsgiClient) -> None:
-    """An unknown path is a 404 whose instance is the path."""
-    assert read_problem(client.get("/v2/predict"), status=404)["instance"] == "/v2/predict"
+    """An unknown path is a 404 whose instance is the path, with the paths there are and the nearest."""
+    problem = read_problem(client.get("/v2/predict"), status=404)
+    assert problem["instance"] == "/v2/predict"
+    assert problem["detail"].startswith("nothing is at this path: expected /, /health/live, ")
+    assert problem["detail"].endswith(", /v1/users/{user_id}/ratings, did you mean /v1/predict?")
+
+
+def test_parameter_is_named_with_those_there_are_when_it_is_unknown(client: AsgiClient) -> None:
+    """A mistyped parameter of an address is told like a field of a body."""
+    [finding] = read_problem(client.get("/v1/movies?qeury=cafe"), status=422)["errors"]
+    assert finding == {"where": "query.qeury", "what": "unknown: expected query, limit, did you mean query?"}
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/nowhere"])

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from model.errors import DataError
 from model.serving.events import InvocationFailedError, LambdaEntry, answer_file
 from model.serving.live import LiveService
+from model.serving.middleware import SECURITY_HEADERS
 from model.serving.schemas import MOST_REQUESTS
 from model.serving.service import Service
 
@@ -185,6 +186,9 @@ def test_entry_answers_400_when_the_http_body_is_not_base64(
     assert (response["statusCode"], read_headers(response)["x-request-id"]) == (400, CONTEXT.aws_request_id)
     assert json.loads(response["body"])["type"].endswith(":unreadable-event")
     assert "cannot be read" in caplog.text
+    answered = read_headers(entry(read_event(name), CONTEXT))
+    assert {key for key, _ in SECURITY_HEADERS} <= {key.encode() for key in answered}
+    assert read_headers(response).keys() == answered.keys() - {"content-length"}
 
 
 def test_entry_answers_400_when_an_http_event_lacks_its_method(entry: LambdaEntry) -> None:

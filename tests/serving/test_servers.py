@@ -194,6 +194,7 @@ def test_fastapi_run_serves_this_machine_only_when_there_are_no_keys(
         [warning] = [
             json.loads(line) for line in server.log_file.read_text().splitlines() if '"warning"' in line
         ]
+        assert "127.0.0.1:" not in server.log_file.read_text()  # no client's address in any log
     assert stranger.status_code == 403
     assert "MODEL_ALLOW_OPEN=1" in stranger.json()["detail"]
     assert "MODEL_API_KEYS" in warning["message"]

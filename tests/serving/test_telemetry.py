@@ -201,12 +201,14 @@ def test_cloudwatch_writes_each_value_once_when_there_are_more_than_a_line_holds
 def test_cloudwatch_writes_no_empty_line_when_the_values_fill_the_last_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A hundred predictions fill one line exactly, and nothing is left to write."""
+    """A hundred predictions fill one line exactly, and nothing of it is left for the next request's."""
     telemetry = build_telemetry(Settings(function_name="f"))
     telemetry.record_predictions([KNOWN] * 100)
     telemetry.record_answer(ANSWERED)
-    [line] = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    telemetry.record_answer(replace(ANSWERED, method="GET", route="/health/live"))
+    line, following = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (len(line["PredictedRating"]), line["Requests"]) == (100, [1])
+    assert (following["route"], "PredictedRating" in following) == ("GET /health/live", False)
 
 
 @pytest.mark.parametrize(
