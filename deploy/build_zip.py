@@ -111,7 +111,11 @@ def compile_bytecode(folder: Path, *, python: str, python_version: str) -> None:
     try:
         found = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ConfigError(f"{python} cannot be run: expected a Python {python_version} ({error})") from error
+        reason = error.strerror if isinstance(error, OSError) else f"it ends with status {error.returncode}"
+        raise ConfigError(
+            f"{python} cannot be run ({reason}): expected a Python {python_version}; without --compile-with "
+            "none is needed"
+        ) from error
     if found != python_version:
         raise ConfigError(f"{python} is Python {found}: the function runs {python_version}")
     command = [python, "-m", "compileall", "-q", "-j", "1", "--invalidation-mode", "unchecked-hash"]
