@@ -31,6 +31,9 @@ MOST_CANDIDATES = 2_000
 """Of a movie with more raters than this, as many are looked at, evenly spread over its ratings in time: in a
 hundred million ratings the most popular movie has 233,000 (docs/decisions/candidates.md)."""
 
+_CANDIDATES_AT_ONCE = 200
+"""Histories that are read together: few enough for the processor's cache."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
@@ -185,21 +188,31 @@ def count_gaps_to(
     Args:
         history: the index of all known ratings.
         users: (n_candidates,) to whom.
-        own: (n_movies + 1,) the context's ratings by movie; 0 where there is none.
+        own: (n_movies + 1,) the context's ratings by movie; 0 where there is none, and for the unknown movie,
+            which is the last.
         movie: left out; `UNKNOWN` for none.
         as_of: days since 1970-01-01; their ratings from this day on do not count.
     """
-    starts, stops = history.user_offsets[users], history.user_offsets[users + 1]
-    movies, codes = (_join(column, starts, stops) for column in (history.user_movies, history.user_codes))
-    own_codes = own[movies]
-    is_common = (own_codes > 0) & (movies != movie)
-    if as_of < NO_CUT:
-        is_common &= _join(history.user_days, starts, stops) < as_of
-    common = np.flatnonzero(is_common)
-    candidates = np.searchsorted(np.cumsum(stops - starts), common, side="right")
-    gaps = _subtract(codes[common], own_codes[common])
-    flat = np.bincount(candidates * N_CODES + gaps, minlength=len(users) * N_CODES)
-    return flat.reshape(len(users), N_CODES)
+    own = own.copy()
+    own[movie] = 0
+    counts = np.empty((len(users), N_CODES), dtype=np.int64)
+    for first in range(0, len(users), _CANDIDATES_AT_ONCE):
+        part = users[first : first + _CANDIDATES_AT_ONCE]
+        starts, stops = history.user_offsets[part], history.user_offsets[part + 1]
+        # `take` takes half the time of indexing by 32-bit integers
+        own_codes = own.take(_join(history.user_movies, starts, stops))
+        is_common = own_codes != 0
+        if as_of < NO_CUT:
+            is_common &= _join(history.user_days, starts, stops) < as_of
+        common = np.flatnonzero(is_common)
+        ends = np.cumsum(stops - starts)
+        n_common = np.diff(np.searchsorted(common, ends), prepend=0)
+        candidates = np.repeat(np.arange(len(part)), n_common)
+        codes = history.user_codes.take(common + np.repeat(stops - ends, n_common))
+        gaps = _subtract(codes, own_codes.take(common))
+        flat = np.bincount(candidates * N_CODES + gaps, minlength=len(part) * N_CODES)
+        counts[first : first + len(part)] = flat.reshape(-1, N_CODES)
+    return counts
 
 
 def _join(column: NDArray[Any], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[Any]:

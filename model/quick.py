@@ -203,7 +203,7 @@ class QuickLookup:
     def _search(self, rows: slice, candidates: UserIndexes) -> list[tuple[int, int, int, int]]:
         """The nearest of a movie's raters, as the lists have them, where the lists are too short to tell."""
         history = self._history
-        own = np.zeros(history.n_movies, dtype=np.uint8)
+        own = np.zeros(history.n_movies + 1, dtype=np.uint8)  # the last entry is the unknown movie's
         own[history.user_movies[rows]] = history.user_codes[rows]
         counts = count_gaps_to(history, candidates, own, UNKNOWN, NO_CUT)
         common, distances, closenesses = measure_gaps(counts, self._mean_gap)

@@ -22,7 +22,8 @@ class UserEncoder(nn.Module):
     x = (1, movie vector) over the context, then overall mean + movie bias + x · p_s, averaged over s.
 
     Args:
-        table: (n_samples, n_movies + 1, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie.
+        table: (n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie.
+            By movie, so that a movie's samples are one stretch of memory.
         precisions: (n_samples, 1, width, width) Λ, of the users' prior.
         information: (n_samples, 1, width, 1) Λ μ, of the users' prior.
         noise: (n_samples, 1, 1, 1) α, one over stars squared.
@@ -50,9 +51,9 @@ class UserEncoder(nn.Module):
         unknown = torch.from_numpy(posterior.movie_means)[:, None]  # (samples, 1, width)
         precisions = torch.from_numpy(posterior.user_precisions)
         information = precisions @ torch.from_numpy(posterior.user_means)[..., None]
-        table = torch.cat([unknown, torch.from_numpy(posterior.movie_vectors)], dim=1)
+        vectors = torch.cat([unknown, torch.from_numpy(posterior.movie_vectors)], dim=1).transpose(0, 1)
         return cls(
-            table=torch.cat([table[..., :1], torch.ones_like(table[..., :1]), table[..., 1:]], dim=-1),
+            table=torch.cat([vectors[..., :1], torch.ones_like(vectors[..., :1]), vectors[..., 1:]], dim=-1),
             precisions=precisions[:, None],
             information=information[:, None],
             noise=torch.from_numpy(posterior.noise_precisions)[:, None, None, None],
@@ -80,7 +81,7 @@ class UserEncoder(nn.Module):
             The prediction and its standard deviation over the samples, each (n_queries,), stars.
         """
         people = self.solve(context_movies, context_stars, context_weights)
-        asked = self.table[:, movies]  # (samples, n_queries, width + 1)
+        asked = self.table.index_select(0, movies).transpose(0, 1)  # (samples, n_queries, width + 1)
         members = self.overall_mean + asked[..., 0] + (asked[..., 1:] * people[:, users]).sum(-1)
         mean = members.mean(0)
         spread = ((members - mean) ** 2).mean(0).sqrt()
@@ -88,7 +89,9 @@ class UserEncoder(nn.Module):
 
     def solve(self, context_movies: Tensor, context_stars: Tensor, context_weights: Tensor) -> Tensor:
         """The users' vectors, (n_samples, n_users, width); arguments as those of `forward`."""
-        vectors = self.table[:, context_movies]  # (samples, n_users, length, width + 1)
+        rows = self.table.index_select(0, context_movies.flatten())
+        rows = rows.reshape(*context_movies.shape, *self.table.shape[1:])
+        vectors = rows.movedim(2, 0)  # (samples, n_users, length, width + 1)
         weights = context_weights[None, :, :, None]
         regressors = vectors[..., 1:] * weights
         residuals = (context_stars[None, :, :, None] - self.overall_mean - vectors[..., :1]) * weights
@@ -297,7 +300,7 @@ class KnownUserNetwork(nn.Module):
             raise ValueError("a network without an encoder has no user vectors")
         self.network = network
         self.heads = JoinedHeads(network.heads, network.intervals.heads)
-        samples, _, row = network.encoder.table.shape
+        _, samples, row = network.encoder.table.shape
         self.vector_shape = (samples, row - 1)
         """Samples and width of a user's vectors."""
         self.overall_mean: Tensor

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
+from onnx.external_data_helper import set_external_data
 
 from model.batches import (
     INPUT_NAMES,
@@ -91,6 +93,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         n_features = len(trained.feature_names)
         write_network(folder / NETWORK, trained.network, n_features=n_features)
         if trained.network.encoder is not None:
+            share_table(folder, trained.network.encoder)
             write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
             write_vectors(folder, trained.network.encoder, history)
         if is_worth_listing(history):
@@ -157,6 +160,31 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
     _write_onnx(path, network, examples, shapes, INPUT_NAMES[: len(examples)], OUTPUT_NAMES)
 
 
+def share_table(folder: Path, encoder: UserEncoder) -> None:
+    """Write the encoder's movie table beside its network, and let the network read it there.
+
+    It is all but a little of the network, and the service needs it too: so it is stored once, and a start
+    maps it instead of parsing and copying it, which would take longer the more movies there are.
+
+    Args:
+        folder: holds the network's ONNX file.
+        encoder: whose table it is.
+    """
+    table = encoder.table.contiguous().numpy()
+    np.save(folder / MOVIE_TABLE, table, allow_pickle=False)
+    path = folder / NETWORK
+    model = onnx.load(path)
+    [shared] = [tensor for tensor in model.graph.initializer if tuple(tensor.dims) == table.shape]
+    if shared.raw_data != table.tobytes():
+        raise ArtifactIncompatibleError(
+            f"{path} does not hold the encoder's movie table as {MOVIE_TABLE} does"
+        )
+    offset = (folder / MOVIE_TABLE).stat().st_size - table.nbytes  # behind NumPy's header
+    set_external_data(shared, MOVIE_TABLE, offset=offset, length=table.nbytes)
+    shared.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+
+
 def write_known_users_network(path: Path, network: RatingNetwork, *, n_features: int) -> None:
     """Write the network for users whose vectors are stored as ONNX; the number of queries stays open.
 
@@ -216,9 +244,7 @@ def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
         encoder: solves for the users' vectors.
         history: all ratings.
     """
-    # by movie, so that a movie's samples are one stretch of memory
-    np.save(folder / MOVIE_TABLE, encoder.table.transpose(0, 1).contiguous().numpy(), allow_pickle=False)
-    n_samples, _, row = encoder.table.shape
+    _, n_samples, row = encoder.table.shape
     prior = np.empty(n_samples, dtype=prior_type(row - 1))
     prior["precision"] = encoder.precisions[:, 0].numpy()
     prior["information"] = encoder.information[:, 0, :, 0].numpy()

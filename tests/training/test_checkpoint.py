@@ -50,7 +50,7 @@ def test_checkpoint_holds_the_encoder_when_run_is_full(run_path: Path) -> None:
     trained = read_checkpoint(run_path)
     assert trained.feature_names == FULL_FEATURES
     assert trained.network.encoder is not None
-    assert trained.network.encoder.table.shape == (4, 41, 4)
+    assert trained.network.encoder.table.shape == (41, 4, 4)
     assert len(trained.network.heads.means) == len(FULL_FEATURES) + 2
 
 

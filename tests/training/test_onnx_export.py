@@ -30,6 +30,7 @@ from model.training.onnx_export import (
     export_run,
 )
 from model.training.run import METRICS, train_run
+from model.vectors import MOVIE_TABLE
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +97,25 @@ def test_network_has_named_open_axes_when_exported(session: onnxruntime.Inferenc
 
 
 def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
-    """One file, checked by onnx itself, of operator set 18 and no other domain's."""
+    """Checked by onnx itself, of operator set 18 and no other domain's."""
     proto = onnx.load(bundle_path / NETWORK)
     onnx.checker.check_model(proto, full_check=True)
     assert {
         entry.domain: entry.version for entry in proto.opset_import if entry.domain in {"", "ai.onnx"}
     } == {"": OPSET}
     assert all(node.domain in {"", "ai.onnx"} for node in proto.graph.node)
-    assert not list(bundle_path.glob("*.data"))
+
+
+def test_network_reads_the_movie_table_beside_it_when_exported(bundle_path: Path) -> None:
+    """The table is stored once, as a NumPy file; the network holds nothing else outside, and no large rest."""
+    proto = onnx.load(bundle_path / NETWORK, load_external_data=False)
+    [outside] = [tensor for tensor in proto.graph.initializer if tensor.external_data]
+    assert {entry.key: entry.value for entry in outside.external_data}["location"] == MOVIE_TABLE
+    table = np.load(bundle_path / MOVIE_TABLE)
+    assert tuple(outside.dims) == table.shape
+    whole = onnx.load(bundle_path / NETWORK)
+    [inside] = [tensor for tensor in whole.graph.initializer if tensor.name == outside.name]
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(inside), table)
 
 
 def test_manifest_says_what_was_exported_when_bundle_is_written(bundle_path: Path, run_path: Path) -> None:
