@@ -107,7 +107,7 @@ def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
 
 
 def test_network_reads_the_movie_table_beside_it_when_exported(bundle_path: Path) -> None:
-    """The table is stored once, as a NumPy file; the network holds nothing else outside, and no large rest."""
+    """The table is stored once, as a NumPy file; nothing else of the network is outside it."""
     proto = onnx.load(bundle_path / NETWORK, load_external_data=False)
     [outside] = [tensor for tensor in proto.graph.initializer if tensor.external_data]
     assert {entry.key: entry.value for entry in outside.external_data}["location"] == MOVIE_TABLE
