@@ -20,23 +20,27 @@ import numpy as np
 from fastapi import FastAPI
 
 from benchmarks.methods import build_method
+from model.batches import KNOWN_OUTPUT_NAMES, OUTPUT_NAMES, run_known_session
 from model.bundle import Bundle
 from model.features import compute_features, feature_names
 from model.formats.pairs import Pairs
-from model.history import NO_CUT, History, build_history
+from model.history import NO_CUT, History, build_history, find_one
 from model.large_synthetic import LargeConfig, write_large_synthetic
-from model.neighbours import find_neighbours
+from model.neighbours import MOST_CANDIDATES, find_neighbours
 from model.questions import Query, QueryReader
+from model.quick import QuickLookup, sum_up_users
 from model.ratings import read_ratings
 from model.score import find_compiled_search, score_pairs
 from model.serving.app import build_app
 from model.serving.events import LambdaEntry
 from model.serving.live import LiveService
-from model.serving.predictor import Predictor
+from model.serving.predictor import Predictor, open_session
+from model.serving.schemas import PredictAnswer, PredictRequest
 from model.serving.service import Service
 from model.table import Movies, Ratings
 from model.training.bulk_neighbours import build_whole_search
 from model.training.evaluation import build_test_queries
+from model.training.nearest_users import is_worth_listing, list_nearest_users
 from model.views import view_history
 
 N_REQUESTS = 400
@@ -63,6 +67,7 @@ _READ = """
 import json, resource, sys, time
 from pathlib import Path
 from model.history import build_history
+from model.quick import QuickLookup, sum_up_users
 from model.ratings import read_ratings
 started = time.perf_counter()
 ratings = read_ratings(Path(sys.argv[1]))
@@ -80,28 +85,29 @@ print(json.dumps({
 def measure_serving(bundle: Bundle) -> dict[str, Any]:
     """Time warm single predictions through the Lambda handler, beside an empty route; milliseconds.
 
+    And what of it nobody could save: a route that reads the same request and gives a constant answer of the
+    same form, and the network alone.
+
     Args:
         bundle: what to serve.
     """
     live = LiveService(Service.from_bundle(bundle))
     entry = LambdaEntry(build_app(live), live)
-    empty = FastAPI()
-
-    @empty.post("/v1/predict")
-    async def answer() -> dict[str, bool]:
-        return {"ok": True}
-
-    empty_entry = LambdaEntry(empty, live)
+    empty_entry, constant_entry = (LambdaEntry(app, live) for app in (_build_empty(), _build_constant(live)))
+    run_network = _build_network_call(bundle)
     pairs = draw_pairs(bundle.history, N_REQUESTS + WARM_UP, seed=1)
     events = [
         _build_event({"user_id": user, "movie_id": movie})
         for user, movie in zip(pairs.user_ids.tolist(), pairs.movie_ids.tolist(), strict=True)
     ]
     # turn about, so that both see the same moments of a busy machine
-    times: dict[str, list[float]] = {"empty": [], "predict": [], "direct": []}
+    names = ("empty", "constant", "network", "predict", "direct")
+    times: dict[str, list[float]] = {name: [] for name in names}
     for event, user, movie in zip(events, pairs.user_ids.tolist(), pairs.movie_ids.tolist(), strict=True):
         direct = {"user_id": user, "movie_id": movie}
         times["empty"].append(_time(partial(empty_entry, event, None)))
+        times["constant"].append(_time(partial(constant_entry, event, None)))
+        times["network"].append(_time(run_network))
         times["predict"].append(_time(partial(entry, event, None)))
         times["direct"].append(_time(partial(entry, direct, None)))
     return {
@@ -111,6 +117,39 @@ def measure_serving(bundle: Bundle) -> dict[str, Any]:
         }
         for name, values in times.items()
     }
+
+
+def _build_empty() -> FastAPI:
+    app = FastAPI()
+
+    @app.post("/v1/predict")
+    async def answer() -> dict[str, bool]:
+        return {"ok": True}
+
+    return app
+
+
+def _build_constant(live: LiveService) -> FastAPI:
+    app = FastAPI()
+    constant = live.service.predict(PredictRequest(ratings=[], movie_id=1))
+
+    @app.post("/v1/predict")
+    async def answer(request: PredictRequest) -> PredictAnswer:  # ruff: ignore[unused-function-argument] - it is read and checked all the same
+        return constant
+
+    return app
+
+
+def _build_network_call(bundle: Bundle) -> Callable[[], object]:
+    """What runs the network once, for a known user where the bundle stores vectors."""
+    n_features = len(bundle.manifest["feature_names"])
+    features = np.ones((1, n_features), dtype=np.float32)
+    if bundle.vectors is None:
+        session = open_session(bundle.network_path, OUTPUT_NAMES)
+        return lambda: session.run(OUTPUT_NAMES, {"features": features})
+    known = open_session(bundle.known_users_path, KNOWN_OUTPUT_NAMES)
+    people, asked = bundle.vectors.users[:1], bundle.vectors.movies[1:2]
+    return lambda: run_known_session(known, features, people, asked)
 
 
 def measure_cold_start(bundle: Bundle) -> dict[str, float]:
@@ -254,8 +293,18 @@ def _measure_single_predictions(history: History) -> dict[str, float]:
     """Time single predictions of a server, all but the network, which costs the same at any size."""
     reader, names = QueryReader(history), feature_names("full")
     search = partial(find_neighbours, history)
+    is_listed = is_worth_listing(history)
+    if is_listed:
+        nearest, sums = list_nearest_users(history, reader.whole), sum_up_users(history, reader.whole)
+        quick = QuickLookup(
+            history, reader.whole, nearest, sums, names=names, most_candidates=MOST_CANDIDATES
+        )
 
     def look_up(user_id: int, movie_id: int) -> None:
+        if is_listed:
+            places = find_one(history.user_ids, user_id), find_one(history.movie_ids, movie_id)
+            quick.look_up(*places, history.last_day + 1)
+            return
         visible = reader.read([Query(movie_id=movie_id, user_id=user_id)])
         compute_features(
             history, visible.views, visible.contexts, visible.queries, search=search, names=names

@@ -69,6 +69,8 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
                 [f"{what}, {quantile[:3]}", f"{format_number(serving[name][quantile], 2)} ms"]
                 for name, what in (
                     ("empty", "empty route"),
+                    ("constant", "route that reads the same request, constant answer"),
+                    ("network", "network alone"),
                     ("predict", "warm prediction, HTTP event"),
                     ("direct", "warm prediction, direct invocation"),
                 )

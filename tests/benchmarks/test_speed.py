@@ -50,9 +50,9 @@ def test_draw_pairs_gives_unrated_pairs_and_the_same_again(bundle: Bundle) -> No
 
 @pytest.mark.usefixtures("_few")
 def test_serving_is_timed_beside_an_empty_route(bundle: Bundle) -> None:
-    """Both ways in and the empty route have a median and a 99th percentile; bulk work has a rate."""
+    """Both ways in and what bounds them have a median and a 99th percentile; bulk work has a rate."""
     serving = measure_serving(bundle)
-    assert list(serving) == ["empty", "predict", "direct"]
+    assert list(serving) == ["empty", "constant", "network", "predict", "direct"]
     for figures in serving.values():
         assert 0 < figures["p50_ms"] <= figures["p99_ms"]
     bulk = measure_bulk(bundle)
@@ -100,7 +100,10 @@ def test_tables_put_ratios_first_when_everything_is_measured() -> None:
     report = {
         "data": "tiny",
         "ratings": 1_200,
-        "serving": {"empty": moments, "predict": {"p50_ms": 3.0, "p99_ms": 9.0}, "direct": moments},
+        "serving": {
+            **dict.fromkeys(("empty", "constant", "network", "direct"), moments),
+            "predict": {"p50_ms": 3.0, "p99_ms": 9.0},
+        },
         "cold_start": {"bare": 0.6, "cold": 0.9},
         "bulk": {"scored_pairs_per_s": 1e4, "recommend_p50_ms": 5.0, "recommend_p99_ms": 6.0},
         "neighbours": {"rows_per_s": 20.0, "peer_rows_per_s": 4.0},
