@@ -31,8 +31,6 @@ from model.training.run import is_run
 
 FORK = """
 import json, os, sys, traceback
-import tqdm
-tqdm.tqdm.monitor_interval = 0  # its thread would not survive the fork
 import train, export
 import numba, onnx, onnxruntime, onnxscript, pandas, pytorch_lightning, torch.export, torch.onnx
 import torch.onnx._internal.exporter._core
