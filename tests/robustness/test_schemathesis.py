@@ -26,7 +26,7 @@ WELL_REFUSED = re.compile(
     r"|is not on this model's scale: expected"
     r"|each movie may be rated once"
     r"|user_id or ratings is required"
-    r"|Input should be a valid integer|expected a whole number in digits"
+    r"|expected a whole number"
     r"|less than or equal to 9223372036854775807"
 )
 """Beyond JSON Schema: a date's range, the bundle's own scale, fields that depend on others, that 7.0 is
