@@ -12,7 +12,7 @@ help:  ## show this
 
 # torch first and alone: what depends on it would otherwise pull another build of it
 .venv/.installed: pyproject.toml constraints/dev.txt
-	@echo "making the environment in .venv, which takes a minute or two"
+	@echo "making the environment in .venv, which takes a minute or two" >&2
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints/dev.txt --editable '.[train,serve,notebooks,dev]'
@@ -24,7 +24,7 @@ demo: setup  ## everything once: built-in data, train, export, one prediction th
 	$(BIN)/python train.py
 	$(BIN)/python export.py
 	$(BIN)/python handler.py examples/predict-event.json
-	@echo "next: make serve, then open http://127.0.0.1:$(PORT)"
+	@echo "next: make serve, then open http://127.0.0.1:$(PORT)" >&2  # the prediction is the last line of standard output
 
 train: setup  ## train on the built-in data
 	$(BIN)/python train.py

@@ -6,6 +6,7 @@ Swagger UI comes from the CDN that FastAPI chose, into the reader's browser; the
 import base64
 import hashlib
 import re
+from html import escape
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,12 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 
 CDN: Final = "https://cdn.jsdelivr.net"
+
+_PLACE: Final = '<div id="swagger-ui">'
+_UNTIL_LOADED: Final = """
+    <p>This page draws itself with Swagger UI from cdn.jsdelivr.net. Where that cannot be reached, the same
+    facts are in <a href="{openapi}">openapi.json</a>, and in words in docs/api.md.</p>"""
+"""What Swagger UI replaces once it is there."""
 
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -27,12 +34,13 @@ def add_docs_page(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def read_docs(request: Request) -> HTMLResponse:
         root = request.scope.get("root_path", "").rstrip("/")
-        page = get_swagger_ui_html(
-            openapi_url=f"{root}{app.openapi_url}", title=f"{app.title}: API", swagger_favicon_url="data:,"
+        openapi = f"{root}{app.openapi_url}"
+        drawn = get_swagger_ui_html(
+            openapi_url=openapi, title=f"{app.title}: API", swagger_favicon_url="data:,"
         )
-        hashes = " ".join(
-            _hash_script(script) for script in _INLINE_SCRIPT.findall(bytes(page.body).decode())
-        )
+        html = bytes(drawn.body).decode()
+        page = HTMLResponse(html.replace(_PLACE, _PLACE + _UNTIL_LOADED.format(openapi=escape(openapi)), 1))
+        hashes = " ".join(_hash_script(script) for script in _INLINE_SCRIPT.findall(html))
         page.headers["content-security-policy"] = (
             f"default-src 'none'; script-src {hashes} {CDN}; style-src 'unsafe-inline' {CDN}; "
             "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

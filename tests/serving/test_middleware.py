@@ -151,6 +151,7 @@ def test_docs_allow_exactly_what_they_load_when_shown(client: AsgiClient) -> Non
     assert policy["script-src"] == f"'sha256-{digest}' https://cdn.jsdelivr.net"
     assert policy["default-src"] == "'none'"
     assert set(sources) == {"https://cdn.jsdelivr.net"}
+    assert '<a href="/openapi.json">' in response.text  # for those who cannot reach it
 
 
 def test_docs_find_the_schema_when_served_below_a_stage(service: Service) -> None:
