@@ -2,7 +2,7 @@
 
 `SEED_FEATURES` are the five numbers of the method as its author first described it; `FULL_FEATURES` add what
 else the visible history tells. Every number is computed from what the query's view holds, with the user's
-own rating of the movie taken out.
+own rating of the movie taken out. (`model.quick` looks the same numbers up for single queries.)
 """
 
 from dataclasses import dataclass

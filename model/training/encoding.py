@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.batches import batch_contexts
-from model.history import NO_CUT, History
+from model.history import History
 from model.progress import track_step
+from model.table import HALF_STAR
+from model.training.gibbs_kernels import sample_vectors
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.training.threads import one_thread
-from model.views import Contexts, Queries, build_user_contexts
+from model.views import Contexts, Queries
 
-_USERS_AT_ONCE = 4_096
+_USERS_AT_ONCE = 1 << 16
 _ROWS_AT_ONCE = 1 << 14
 
 
@@ -94,36 +96,42 @@ def run_heads(network: RatingNetwork, inputs: Tensor) -> NDArray[np.float32]:
     return predicted.numpy()
 
 
-@torch.no_grad()
 def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.float32]) -> None:
     """Solve for every user's vectors given the whole history.
+
+    With the sampler's compiled loops, which draw from the same posterior: without noise they give its mean.
 
     Args:
         encoder: on the CPU.
         history: the index of all ratings.
         vectors: (n_users, n_samples, width) to be filled; may be a file's mapping.
     """
-    n_users = history.n_users
-    with track_step("solving for user vectors", total=n_users, unit="users") as step:
-        for first in range(0, n_users, _USERS_AT_ONCE):
-            users = np.arange(first, min(first + _USERS_AT_ONCE, n_users), dtype=np.int32)
-            n = len(users)
-            contexts = build_user_contexts(
-                history, users, np.full(n, NO_CUT, dtype=np.int32), np.zeros(n, dtype=np.int64)
-            )
-            nothing = np.zeros(n, dtype=np.uint8)
-            asked = Queries(
-                groups=np.arange(n),
-                movies=np.zeros(n, dtype=np.int32),
-                eras=nothing.astype(np.int8),
-                own_codes=nothing,
-                days=np.zeros(n, dtype=np.int32),
-            )
-            for batch in batch_contexts(contexts, asked):
-                arrays = (batch.context_movies, batch.context_stars, batch.context_weights)
-                solved = encoder.solve(*(torch.from_numpy(array) for array in arrays))
-                vectors[first + batch.rows] = solved.transpose(0, 1).numpy()
-            step.advance(n)
+    _, n_samples, row = encoder.table.shape
+    width = row - 1
+    dimensions = tuple(range(width))
+    # a movie's bias and vector, without the 1 between them and without the unknown movie
+    columns = [0, *range(2, row)]
+    movies = [encoder.table[1:, sample, columns].double().contiguous().numpy() for sample in range(n_samples)]
+    information = encoder.information[:, 0, :, 0].double().numpy()
+    precisions = encoder.precisions[:, 0].double().numpy()
+    noise = encoder.noise.flatten().double().tolist()
+    with track_step("solving for user vectors", total=history.n_users, unit="users") as step:
+        for first in range(0, history.n_users, _USERS_AT_ONCE):
+            last = min(first + _USERS_AT_ONCE, history.n_users)
+            offsets = history.user_offsets[first : last + 1]
+            rows = slice(int(offsets[0]), int(offsets[-1]))
+            rated = np.array(history.user_movies[rows])
+            stars = history.user_codes[rows] * np.float32(HALF_STAR)
+            no_noise = np.zeros((last - first, width))
+            solved = np.empty((last - first, width))
+            for sample in range(n_samples):
+                sample_vectors(
+                    offsets - offsets[0], rated, stars, float(encoder.overall_mean), movies[sample], solved,
+                    np.tile(information[sample], (last - first, 1)), precisions[sample], noise[sample],
+                    no_noise, dimensions,
+                )  # fmt: skip
+                vectors[first:last, sample] = solved
+            step.advance(last - first)
 
 
 def _batches(contexts: Contexts, queries: Queries) -> Iterator[tuple[Tensor, list[Tensor]]]:
