@@ -58,6 +58,15 @@ def test_search_finds_while_typing_when_part_of_a_title_is_given(visit: Visit) -
     expect(page.locator("#rated input").first).to_be_focused()
 
 
+def test_search_emphasises_what_was_typed_where_words_begin(visit: Visit) -> None:
+    """As the service searches: whole words and their beginnings, not what stands inside a word."""
+    found = [visit.server.get("v1/movies", query="", limit=1)["movies"][0] | {"title": "The Northern Theatre"}]
+    page = visit.open()
+    page.route("**/v1/movies?*", lambda route: route.fulfill(json={"movies": found}))
+    page.locator("#search").press_sequentially("the")
+    expect(page.get_by_role("option").locator("b")).to_have_text(["The", "The"])
+
+
 def test_search_says_so_when_nothing_is_found(visit: Visit) -> None:
     """An empty answer is a sentence with what was looked for."""
     page = visit.open()

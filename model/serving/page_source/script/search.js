@@ -104,11 +104,11 @@ class Search {
   }
 }
 
-/** The title in parts, the words of the query in <b>. */
+/** The title in parts; where one of its words begins as a word of the query does, that is in <b>. */
 function emphasise(title, query) {
   const parts = [];
   const words = query.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  for (const [place, part] of title.split(new RegExp(`(${words.join("|")})`, "i")).entries()) {
+  for (const [place, part] of title.split(new RegExp(`(?<![\\p{L}\\p{N}])(${words.join("|")})`, "iu")).entries()) {
     if (part) parts.push(place % 2 ? make("b", {}, part) : part);
   }
   return parts;
