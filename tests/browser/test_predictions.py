@@ -60,7 +60,9 @@ def test_search_finds_while_typing_when_part_of_a_title_is_given(visit: Visit) -
 
 def test_search_emphasises_what_was_typed_where_words_begin(visit: Visit) -> None:
     """As the service searches: whole words and their beginnings, not what stands inside a word."""
-    found = [visit.server.get("v1/movies", query="", limit=1)["movies"][0] | {"title": "The Northern Theatre"}]
+    found = [
+        visit.server.get("v1/movies", query="", limit=1)["movies"][0] | {"title": "The Northern Theatre"}
+    ]
     page = visit.open()
     page.route("**/v1/movies?*", lambda route: route.fulfill(json={"movies": found}))
     page.locator("#search").press_sequentially("the")
