@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Lifespan
 
 from model.errors import RatingModelError
@@ -113,10 +114,19 @@ def _describe(request: Request, error: Exception) -> problems.Problem:
             detail=f"nothing is at this path: expected {', '.join(paths)}{suggest(request['path'], paths)}",
         )
     if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return replace(
-            problem, detail=f"the method is not one of this path's; expected {problem.headers['Allow']}"
-        )
+        allowed = ", ".join(_list_methods(request))
+        detail = f"the method is not one of this path's: expected {allowed}"
+        return replace(problem, detail=detail, headers={"Allow": allowed})
     return problem
+
+
+def _list_methods(request: Request) -> list[str]:
+    """The methods of a request's path; the router's own refusal names those of the first route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    return sorted(found)
 
 
 def _has_foreign_body(error: RequestValidationError) -> bool:

@@ -311,7 +311,9 @@ def test_problem_keeps_the_allow_header_when_the_method_is_wrong(client: AsgiCli
     response = client.get("/v1/predict")
     problem = read_problem(response, status=405)
     assert response.headers["allow"] == "POST"
-    assert problem["detail"] == "the method is not one of this path's; expected POST"
+    assert problem["detail"] == "the method is not one of this path's: expected POST"
+    page = client.request("DELETE", "/")
+    assert page.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_problem_names_the_path_when_nothing_is_there(client: AsgiClient) -> None:
