@@ -62,7 +62,7 @@ def read_checkpoint(folder: Path) -> TrainedNetwork:
         raise ArtifactIncompatibleError(f"{path} cannot be read: {error or type(error).__name__}") from error
     version = stored.get("format") if isinstance(stored, dict) else None
     if version != _FORMAT:
-        raise ArtifactIncompatibleError(f"{path} has format {version}: expected {_FORMAT}")
+        raise ArtifactIncompatibleError(f"{path} has format {version}: expected {_FORMAT}; train again")
     try:
         return _restore(stored)
     except (KeyError, RuntimeError, TypeError, ConfigError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from browser_visit import Server, Visit, ranks_with, read_body
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -284,6 +284,21 @@ def test_viewer_is_compared_with_what_they_gave_when_chosen(visit: Visit) -> Non
     expect(page.locator("#ranking-heading")).to_have_text("What they would give next")
     page.get_by_role("tab", name="You").click()
     expect(page.locator("#ranking-heading")).to_have_text("What you would give")
+
+
+def test_viewer_was_a_stranger_when_the_ratings_are_of_the_first_day(visit: Visit) -> None:
+    """What rests on no rating of theirs is counted, so that nobody wonders at the error."""
+    page = visit.open()
+
+    def forget(route: Route) -> None:
+        answer = route.fetch().json()
+        for prediction in answer["predictions"][:3]:
+            prediction["based_on"]["n_user_ratings"] = 0
+        route.fulfill(json=answer)
+
+    page.route("**/v1/predict/batch", forget)
+    page.get_by_role("tab", name="Somebody in the data").click()
+    expect(page.locator("#viewer-score")).to_contain_text("3 of them are of this person’s first day")
 
 
 def test_viewers_are_left_out_when_the_operator_hides_them(visit: Visit) -> None:

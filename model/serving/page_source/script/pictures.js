@@ -57,7 +57,8 @@ function drawNeighbourhood(neighbours, who) {
   for (const { x, y, rating, distance, common_movies: common } of people) {
     picture.append(draw("g", { class: "person", transform: `translate(${x} ${y})` },
       draw("title", {}, describeNeighbour({ rating, distance, common_movies: common })),
-      draw("circle", { r: 18 }), draw("text", { y: 5 }, `${rating}★`)));
+      draw("circle", { r: 18 }),
+      draw("text", { y: 5, class: Number.isInteger(rating) ? null : "half" }, `${rating}★`)));
   }
   return picture;
 }

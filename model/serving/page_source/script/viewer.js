@@ -68,10 +68,17 @@ class ViewerPanel {
     const rmse = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
     const inside = items.filter(({ given, prediction: { interval } }) => given >= interval.low && given <= interval.high);
     byId("viewer-score").replaceChildren("Off by ", make("strong", {}, rmse.toFixed(2)),
-      ` stars (RMSE) over the latest ${count(items.length, "rating")}; ${inside.length} fell inside the band.`);
+      ` stars (RMSE) over the latest ${count(items.length, "rating")}; ${inside.length} fell inside the band.`
+      + tellFirstDay(items));
     byId("viewer-legend").hidden = byId("viewer-note").hidden = false;
     announce(`Viewer ${this.who.id}: off by ${rmse.toFixed(2)} stars`);
   }
+}
+
+/** In many data sets people give all their ratings in a day or two, and were strangers before. */
+function tellFirstDay(items) {
+  const first = items.filter(({ prediction }) => prediction.based_on.n_user_ratings === 0).length;
+  return first ? ` ${first} of them ${first === 1 ? "is" : "are"} of this person’s first day, when nothing else was known.` : "";
 }
 
 /** Who a prediction is for: what requests say of them, and what sentences call them. */
