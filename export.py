@@ -7,8 +7,8 @@ from pathlib import Path
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactMissingError
 from model.outputs import check_output_folder
-from model.training.onnx_export import export_run
-from model.training.run import find_newest_run
+from model.progress import track_step
+from model.training.runs import find_newest_run, require_run
 
 RUNS = Path("artifacts/runs")
 BUNDLE = Path("artifacts/bundle")
@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if run is None:
             raise ArtifactMissingError(f"there is no finished run in {RUNS}: run train.py first")
         check_output_folder(flags.output)
+        require_run(run)
+        with track_step("loading PyTorch"):
+            # only now: it takes seconds, which help and a mistake can do without
+            from model.training.onnx_export import export_run  # ruff: ignore[import-outside-top-level]
         manifest = export_run(run, flags.output)
         parity = manifest["parity"]
         size = sum(file.stat().st_size for file in flags.output.rglob("*") if file.is_file())

@@ -106,7 +106,7 @@ def describe_run(path: Path) -> dict[str, Any]:
     """
     # torch takes seconds to import, and only runs need it
     from model.training.checkpoint import read_checkpoint  # ruff: ignore[import-outside-top-level]
-    from model.training.run import METRICS, is_run  # ruff: ignore[import-outside-top-level]
+    from model.training.runs import METRICS, is_run  # ruff: ignore[import-outside-top-level]
 
     if not is_run(path):
         hint = "; it is a bundle: use --bundle" if (path / MANIFEST).is_file() else ""

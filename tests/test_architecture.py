@@ -92,3 +92,10 @@ def test_environment_is_read_by_the_handler_only_when_serving() -> None:
         or (isinstance(node, ast.ImportFrom) and any(name.name in readers for name in node.names))
     ]
     assert offenders == []
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_commands_load_no_torch_when_imported(command: str) -> None:
+    """Help and mistakes are answered at once: PyTorch, which takes seconds, is loaded when there is work."""
+    finished = run_fresh(f"import sys, {command}; print(sorted(set(sys.modules) & {set(TRAINING_PACKAGES)}))")
+    assert (finished.returncode, finished.stdout) == (0, "[]\n"), finished.stderr

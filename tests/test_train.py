@@ -17,7 +17,7 @@ import train
 from model.ratings import write_sample_csv
 from model.synthetic import write_synthetic
 from model.table import Ratings
-from model.training.run import is_run
+from model.training.runs import is_run
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from model.config import RunConfig
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
 from model.training.base import Base
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
+from model.training.runs import NETWORK
 
-FILE_NAME = "network.ckpt"
 _FORMAT = 5
 
 
@@ -42,7 +42,7 @@ def write_checkpoint(folder: Path, trained: TrainedNetwork) -> None:
             "high": network.high,
             "state": network.state_dict(),
         },
-        folder / FILE_NAME,
+        folder / NETWORK,
     )
 
 
@@ -53,7 +53,7 @@ def read_checkpoint(folder: Path) -> TrainedNetwork:
         ArtifactMissingError: if the run has none.
         ArtifactIncompatibleError: if the file is damaged or of another format.
     """
-    path = folder / FILE_NAME
+    path = folder / NETWORK
     try:
         stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

@@ -31,11 +31,12 @@ from model.bundle import (
     TITLES,
     write_bundle,
 )
-from model.errors import ArtifactIncompatibleError, ArtifactMissingError
+from model.errors import ArtifactIncompatibleError
 from model.features import compute_features
 from model.history import UNKNOWN, History
 from model.nearest import NEAREST_USERS
 from model.neighbours import find_neighbours
+from model.progress import track_step
 from model.questions import KnownRating, Query, QueryReader
 from model.quick import USER_SUMS, sum_up_users
 from model.store import read_history, read_movies, write_history
@@ -45,7 +46,7 @@ from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import encode_users, predict_queries
 from model.training.nearest_users import is_worth_listing, list_nearest_users
 from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
-from model.training.run import METRICS, is_run
+from model.training.runs import METRICS, require_run
 from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
 from model.views import view_history
 
@@ -76,10 +77,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
         ArtifactMissingError: if the run is not there.
         ArtifactIncompatibleError: if torch and onnxruntime differ by more than `TOLERANCE`.
     """
-    if not is_run(run):
-        raise ArtifactMissingError(
-            f"{run} is not a finished run: expected {METRICS} and a checkpoint in it; run train.py"
-        )
+    require_run(run)
     trained = read_checkpoint(run)
     history = read_history(run / HISTORY)
     movies = read_movies(run / HISTORY, history)
@@ -218,7 +216,7 @@ def _write_onnx(
     level = registration.level
     registration.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with track_step("converting a network to ONNX"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,

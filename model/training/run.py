@@ -25,15 +25,15 @@ from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history, write_titles
 from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
-from model.training.checkpoint import FILE_NAME, TrainedNetwork, write_checkpoint
+from model.training.checkpoint import TrainedNetwork, write_checkpoint
 from model.training.curve import read_curve
 from model.training.evaluation import count_unknown, measure, tabulate
 from model.training.fit import encode_rows, fit_network, prepare_rows
 from model.training.folds import mix_bits
 from model.training.report.collect import FinishedRun
 from model.training.report.write import write_report
+from model.training.runs import METRICS, NETWORK, is_run
 
-METRICS = "metrics.json"
 HISTORY = "history"
 HELD_OUT = "held_out.csv"
 """The test rows, so that `model.score` can measure the exported bundle on them."""
@@ -151,7 +151,7 @@ def train_run(
             curves={name: read_curve(work / name / "heads") for name in networks},
             measured=measured,
             metrics=metrics,
-            weights_sha256=hash_file(staged / FILE_NAME),
+            weights_sha256=hash_file(staged / NETWORK),
             is_made_up=truth is not None,
         ),
     )
@@ -159,17 +159,6 @@ def train_run(
     replace_folder(staged, output)
     discard_folder(work)
     return metrics
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a finished run."""
-    return (folder / METRICS).is_file() and (folder / FILE_NAME).is_file()
-
-
-def find_newest_run(folder: Path) -> Path | None:
-    """The finished run in a folder of runs that was written last; None where there is none."""
-    runs = [path for path in folder.glob("*") if not path.name.startswith(".") and is_run(path)]
-    return max(runs, key=lambda path: ((path / METRICS).stat().st_mtime_ns, path.name), default=None)
 
 
 def draw_test_rows(test: Ratings, most: int, *, seed: int) -> Ratings:

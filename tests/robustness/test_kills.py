@@ -27,7 +27,7 @@ from model.serving.predictor import Predictor
 from model.store import read_history
 from model.table import Ratings
 from model.training.checkpoint import read_checkpoint
-from model.training.run import is_run
+from model.training.runs import is_run
 
 FORK = """
 import json, os, sys, traceback

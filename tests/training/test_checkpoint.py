@@ -10,8 +10,9 @@ from tiny_run import TINY_CONFIG
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.training.base import Base
-from model.training.checkpoint import FILE_NAME, TrainedNetwork, read_checkpoint, write_checkpoint
+from model.training.checkpoint import TrainedNetwork, read_checkpoint, write_checkpoint
 from model.training.network import Heads, RatingNetwork
+from model.training.runs import NETWORK
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_checkpoint_holds_the_encoder_when_run_is_full(run_path: Path) -> None:
 
 def test_read_checkpoint_names_the_file_when_it_is_missing(tmp_path: Path) -> None:
     """The message says which file, and asks whether the folder is a run."""
-    with pytest.raises(ArtifactMissingError, match=rf"{FILE_NAME} is missing: is .* a finished run"):
+    with pytest.raises(ArtifactMissingError, match=rf"{NETWORK} is missing: is .* a finished run"):
         read_checkpoint(tmp_path)
 
 
@@ -66,17 +67,17 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 ) -> None:
     """Wherever it ends early, the file is refused."""
     write_checkpoint(tmp_path, trained)
-    path = tmp_path / FILE_NAME
+    path = tmp_path / NETWORK
     whole = path.read_bytes()
     path.write_bytes(whole[: keep if isinstance(keep, int) else int(len(whole) * keep)])
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} cannot be read"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} cannot be read"):
         read_checkpoint(tmp_path)
 
 
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
-    torch.save({"format": 1}, tmp_path / FILE_NAME)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{FILE_NAME} has format 1: expected 5"):
+    torch.save({"format": 1}, tmp_path / NETWORK)
+    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} has format 1: expected 5"):
         read_checkpoint(tmp_path)
 
 
@@ -88,7 +89,7 @@ def test_read_checkpoint_runs_no_code_when_file_is_a_pickle(tmp_path: Path) -> N
         def __reduce__(self) -> tuple[object, ...]:
             return Path.touch, (canary,)
 
-    torch.save({"format": 1, "state": Attack()}, tmp_path / FILE_NAME)
+    torch.save({"format": 1, "state": Attack()}, tmp_path / NETWORK)
     with pytest.raises(ArtifactIncompatibleError, match="cannot be read"):
         read_checkpoint(tmp_path)
     assert not canary.exists()
@@ -99,8 +100,8 @@ def test_read_checkpoint_refuses_settings_when_this_version_does_not_know_them(
 ) -> None:
     """A configuration with a setting from elsewhere is refused by name."""
     write_checkpoint(tmp_path, trained)
-    stored = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    stored = torch.load(tmp_path / NETWORK, weights_only=True)
     stored["config"]["network"]["n_towers"] = 2
-    torch.save(stored, tmp_path / FILE_NAME)
+    torch.save(stored, tmp_path / NETWORK)
     with pytest.raises(ArtifactIncompatibleError, match="n_towers"):
         read_checkpoint(tmp_path)

@@ -19,7 +19,7 @@ from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissi
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.table import Ratings
 from model.training import onnx_export
-from model.training.checkpoint import FILE_NAME, read_checkpoint
+from model.training.checkpoint import read_checkpoint
 from model.training.network import RatingNetwork
 from model.training.onnx_export import (
     N_PARITY_ROWS,
@@ -29,7 +29,9 @@ from model.training.onnx_export import (
     compare_with_torch,
     export_run,
 )
-from model.training.run import METRICS, train_run
+from model.training.run import train_run
+from model.training.runs import METRICS
+from model.training.runs import NETWORK as NETWORK_FILE
 from model.vectors import MOVIE_TABLE
 
 
@@ -204,7 +206,7 @@ def test_export_is_refused_when_predictions_are_no_numbers(
     assert list_folder(tmp_path) == []
 
 
-@pytest.mark.parametrize("lost", [METRICS, FILE_NAME])
+@pytest.mark.parametrize("lost", [METRICS, NETWORK_FILE])
 def test_export_is_refused_when_run_is_unfinished(run_path: Path, tmp_path: Path, lost: str) -> None:
     """A folder without metrics or checkpoint is no finished run, nor is a folder that is not there."""
     run = Path(shutil.copytree(run_path, tmp_path / "run"))

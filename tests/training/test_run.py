@@ -25,16 +25,8 @@ from model.training import run
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.fit import encode_rows, fit_network
 from model.training.report.write import HTML, MARKDOWN
-from model.training.run import (
-    HELD_OUT,
-    HISTORY,
-    METRICS,
-    draw_test_rows,
-    find_newest_run,
-    fingerprint_ratings,
-    is_run,
-    train_run,
-)
+from model.training.run import HELD_OUT, HISTORY, draw_test_rows, fingerprint_ratings, train_run
+from model.training.runs import METRICS, find_newest_run, is_run
 
 
 class Told(UserList[str]):

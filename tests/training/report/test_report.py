@@ -14,7 +14,8 @@ from tiny_run import change_training
 from model.table import Movies, Origin, Ratings
 from model.training.report.card import MADE_UP_TERMS, TERMS
 from model.training.report.write import HTML, MARKDOWN
-from model.training.run import HELD_OUT, METRICS, train_run
+from model.training.run import HELD_OUT, train_run
+from model.training.runs import METRICS
 
 
 def read_report(run: Path) -> tuple[Page, str]:
