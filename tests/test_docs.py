@@ -139,7 +139,7 @@ def test_every_page_is_found_when_a_reader_begins_with_the_readme() -> None:
 
 
 def test_worked_example_comes_out_as_written_when_computed() -> None:
-    """The table of docs/method.md gives the distances, neighbours and era mean that its text says."""
+    """The table of docs/method.md gives the distances, neighbours, closenesses and era mean of its text."""
     text = (ROOT / "docs/method.md").read_text(encoding="utf-8").split("### By hand")[1]
     lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
     assert [title.strip() for title in lines[0]] == ["", "Alien", "Brazil", "Casino", "Jaws"]
@@ -157,7 +157,12 @@ def test_worked_example_comes_out_as_written_when_computed() -> None:
     assert features["neighbour_4"] == pytest.approx(10 / 3)
     assert features["neighbour_count"] == 3
     assert features["era_mean"] == 4
-    written = ("to **1**", "= **5.5**", "= **10.5**", "are 5, 2 and 3", "/ 3 = 3.33", "(5 + 3) / 2 = 4")
+    assert [features[f"closeness_{place}"] for place in (1, 2, 3)] == pytest.approx([7 / 8, 8 / 7, 1.2])
+    assert features["closeness_4"] == pytest.approx(12 / 10)  # nobody: the mean gap
+    written = (
+        *("to **1**", "= **5.5**", "= **10.5**", "are 5, 2 and 3", "/ 3 = 3.33", "(5 + 3) / 2 = 4"),
+        *("12 / 10 = 1.2", "= 0.875", "= 1.143", "(0 + 5) = 1.2"),
+    )
     assert [figure for figure in written if figure not in text] == []
 
 
