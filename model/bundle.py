@@ -22,6 +22,7 @@ from model.nearest import NEAREST_USERS, NearestUsers, read_nearest_users
 from model.progress import track_items
 from model.quick import USER_SUMS, UserSums, read_user_sums
 from model.store import read_history
+from model.suggestions import find_nearest_path
 from model.titles import Titles
 from model.vectors import USER_VECTORS, StoredVectors, read_vectors
 
@@ -136,9 +137,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise ArtifactMissingError(
-            f"there is no bundle at {path}: {file} is missing; run export.py"
-        ) from error
+        near = find_nearest_path(path)
+        remedy = "run export.py" if near is None else f"did you mean {near}?"
+        raise ArtifactMissingError(f"there is no bundle at {path}: {file} is missing; {remedy}") from error
     except ValueError as error:
         raise ArtifactIncompatibleError(f"{file} is damaged: {error}") from error
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
@@ -193,7 +194,7 @@ def digest_manifest(manifest: dict[str, Any]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check every byte of a bundle: `python -m model.bundle PATH`.
+    """Check every byte of a bundle: `python -m model.bundle BUNDLE`.
 
     Args:
         argv: the arguments, without the command's name; those of the process when None.
@@ -206,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Check every byte of a bundle against its manifest.",
         examples={"artifacts/bundle": "before it is deployed, or after it was copied"},
     )
-    parser.add_argument("bundle", type=Path, help="the folder that export.py wrote")
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder that export.py wrote")
     add_output_flags(parser, "what was checked")
     arguments = parser.parse_args(argv)
 

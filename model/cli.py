@@ -9,12 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from model.dates import parse_day
 from model.errors import RatingModelError
 from model.progress import narrating
-from model.suggestions import find_nearest, suggest
+from model.suggestions import find_nearest, suggest, suggest_path
 
 DISTRIBUTION = "netflix-prize-recommender"
 USER_ERROR = 2
@@ -179,7 +180,8 @@ def run_command(command: Callable[[], None], *, prog: str, verbose: bool = False
 def _describe(error: Exception) -> str:
     """The message; of the system's own errors the file and the reason, without a number."""
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        hint = suggest_path(Path(os.fsdecode(error.filename))) if isinstance(error, FileNotFoundError) else ""
+        return f"{error.filename}: {error.strerror}{hint}"
     return str(error)
 
 

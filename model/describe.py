@@ -17,6 +17,7 @@ from model.formats.source import open_source
 from model.portrait import portray_ratings
 from model.progress import track_step
 from model.ratings import read_ratings
+from model.suggestions import suggest_path
 from model.table import Origin
 
 PROG = "python -m model.describe"
@@ -109,7 +110,8 @@ def describe_run(path: Path) -> dict[str, Any]:
     from model.training.runs import METRICS, is_run  # ruff: ignore[import-outside-top-level]
 
     if not is_run(path):
-        hint = "; it is a bundle: use --bundle" if (path / MANIFEST).is_file() else ""
+        is_bundle = (path / MANIFEST).is_file()
+        hint = "; it is a bundle: use --bundle" if is_bundle else suggest_path(path)
         raise ArtifactMissingError(f"{path} is not a finished run: expected {METRICS} and a checkpoint{hint}")
     try:
         metrics = json.loads((path / METRICS).read_text(encoding="utf-8"))
@@ -225,9 +227,9 @@ def _format_size(n_bytes: int) -> str:
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     thing = parser.add_mutually_exclusive_group(required=True)
-    thing.add_argument("--data", type=Path, metavar="PATH", help="ratings: a file, folder or archive")
-    thing.add_argument("--bundle", type=Path, help="a folder that export.py wrote")
-    thing.add_argument("--run", type=Path, help="a folder that train.py wrote")
+    thing.add_argument("--data", type=Path, help="ratings: a file, folder or archive")
+    thing.add_argument("--bundle", type=Path, help="the folder that export.py wrote")
+    thing.add_argument("--run", type=Path, help="the folder that train.py wrote")
     add_output_flags(parser, "the facts")
     return parser
 

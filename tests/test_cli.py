@@ -68,6 +68,24 @@ def test_run_command_names_the_file_when_the_system_refuses_it(
     assert capsys.readouterr().err == f"sampling: error: {missing}: No such file or directory\n"
 
 
+def test_run_command_names_the_file_that_was_meant_when_it_is_mistyped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it would have to be typed, with its folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("examples").mkdir()
+    Path("examples/predict-event.json").touch()
+
+    def read() -> None:
+        Path("examples/predict-evnt.json").read_text(encoding="utf-8")
+
+    assert run_command(read, prog="it") == 2
+    assert capsys.readouterr().err == (
+        "it: error: examples/predict-evnt.json: No such file or directory, "
+        "did you mean examples/predict-event.json?\n"
+    )
+
+
 def test_run_command_returns_130_when_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C is no traceback."""
 

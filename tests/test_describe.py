@@ -118,10 +118,38 @@ def test_describe_exits_with_status_2_when_it_is_not_told_one_thing(
 def test_describe_guesses_the_path_when_it_is_mistyped(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A neighbour with nearly that name is named."""
+    """A neighbour with nearly that name is named, as it would have to be typed."""
     assert main(["--data", str(data.with_name("dta"))]) == 2
     assert capsys.readouterr().err.endswith(
-        "no such file, folder or archive of ratings, did you mean data?\n"
+        f"no such file, folder or archive of ratings, did you mean {data}?\n"
+    )
+
+
+def test_describe_guesses_the_bundle_when_it_is_mistyped(
+    bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The path is given as it was typed: relative."""
+    monkeypatch.chdir(tmp_path)
+    Path("artifacts").mkdir()
+    Path("artifacts/bundle").symlink_to(bundle_path)
+    assert main(["--bundle", "artifacts/bundel"]) == 2
+    assert capsys.readouterr().err == (
+        "python -m model.describe: error: there is no bundle at artifacts/bundel: "
+        "artifacts/bundel/manifest.json is missing; did you mean artifacts/bundle?\n"
+    )
+
+
+def test_describe_guesses_the_run_when_it_is_mistyped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of runs by time the nearest."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("20261124-101500", "20261125-205235"):
+        Path("artifacts/runs", name).mkdir(parents=True)
+    assert main(["--run", "artifacts/runs/20261125-205236"]) == 2
+    assert capsys.readouterr().err.endswith(
+        "artifacts/runs/20261125-205236 is not a finished run: expected metrics.json and a checkpoint, "
+        "did you mean artifacts/runs/20261125-205235?\n"
     )
 
 

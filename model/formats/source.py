@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from model.errors import DataError
-from model.suggestions import suggest
+from model.suggestions import suggest_path
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -122,9 +122,7 @@ def open_source(path: Path) -> Generator[Source, None, None]:
                 ]
         else:
             problem = "not a" if path.exists() else "no such"
-            beside = sorted(near.name for near in path.parent.glob("*"))
-            hint = "" if path.exists() else suggest(path.name, beside)
-            raise DataError(f"{path}: {problem} file, folder or archive of ratings{hint}")
+            raise DataError(f"{path}: {problem} file, folder or archive of ratings{suggest_path(path)}")
         members.sort(key=lambda member: member.numeric_key)
         yield Source(label=str(path), members=members, neighbours=neighbours, open_inner=open_inner)
 
