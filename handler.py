@@ -5,10 +5,9 @@ The environment is read here and nowhere else, once; model/serving/settings.py s
 """
 
 import gc
-import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from multiprocessing import parent_process
@@ -19,11 +18,12 @@ gc.disable()  # a start makes many objects and drops few: collecting in between 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
 
 from model.bundle import load_bundle
-from model.cli import USER_ERROR, Parser, run_command
+from model.cli import USER_ERROR
 from model.errors import ConfigError, RatingModelError
 from model.serving.access import check_start
 from model.serving.app import build_app
-from model.serving.events import LambdaEntry, answer_file
+from model.serving.event_file import parse_arguments, run_event_file
+from model.serving.events import LambdaEntry
 from model.serving.live import LiveService
 from model.serving.logs import configure_logging
 from model.serving.reload import BundleWatcher, Signature, load_settled
@@ -109,6 +109,8 @@ async def run_beside(application: object) -> AsyncGenerator[None]:
         yield
 
 
+if __name__ == "__main__":
+    _arguments = parse_arguments(sys.argv[1:])  # --help, or a mistyped flag, needs no bundle
 _settings = load_settings()
 _telemetry = build_telemetry(_settings)
 _load = partial(load_service, settings=_settings, telemetry=_telemetry)
@@ -135,18 +137,5 @@ def handler(event: object, context: object) -> dict[str, Any]:
     return _entry(event, context)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Answer the event in a JSON file as Lambda would be answered: one line of JSON.
-
-    Args:
-        argv: the arguments after the program's name.
-    """
-    parser = Parser(prog="handler.py", description="Answer one Lambda event as the function would.")
-    parser.add_argument("event", type=Path, help="a JSON file, such as tests/events/direct.json")
-    event_file = parser.parse_args(argv).event
-    logging.getLogger("model").setLevel(logging.WARNING)  # the answer alone is what was asked for
-    return run_command(lambda: answer_file(event_file, handler), prog="handler.py")
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_event_file(_arguments, handler))

@@ -14,17 +14,23 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deploy.dockerfile import BUNDLE, PINS, find_python_version, list_copied, read_steps
 from model.bundle import load_bundle
-from model.cli import Parser, run_command
+from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ConfigError, DataError
+from model.progress import track_step
 
 PROG: Final = "python -m deploy.build_zip"
 DEFAULT_OUTPUT: Final = Path("artifacts/function.zip")
+EXAMPLES: Final = {
+    "": f"{BUNDLE}, to {DEFAULT_OUTPUT}",
+    "--bundle artifacts/bundles/mine --output mine.zip --json": "a certain bundle; the outcome as JSON",
+    "--compile-with python3.13": "with bytecode: larger, and ready sooner at a cold start",
+}
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 LARGEST_UNZIPPED: Final = 262_144_000
@@ -193,14 +199,19 @@ def write_zip(files: dict[str, Path], output: Path) -> str:
     return digest
 
 
-def build_zip(output: Path, *, bundle: Path, compile_with: str | None = None, root: Path = ROOT) -> None:
-    """Build the zip and say what came of it.
+def build_zip(
+    output: Path, *, bundle: Path, compile_with: str | None = None, root: Path = ROOT
+) -> dict[str, Any]:
+    """Build the zip.
 
     Args:
         output: the zip to be.
         bundle: what is to be served.
         compile_with: an interpreter of the function's version, to compile with; None for no bytecode.
         root: the repository.
+
+    Returns:
+        What came of it, as --json prints it.
 
     Raises:
         RatingModelError: if the bundle, the packages, the interpreter or the size will not do.
@@ -209,41 +220,75 @@ def build_zip(output: Path, *, bundle: Path, compile_with: str | None = None, ro
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "task"
         folder.mkdir()
-        stage_sources(folder, root=root, bundle=bundle)
-        install_packages(folder, pins=root / PINS, python_version=version)
+        with track_step("copying the service and the bundle"):
+            stage_sources(folder, root=root, bundle=bundle)
+        with track_step("installing packages"):
+            install_packages(folder, pins=root / PINS, python_version=version)
         if compile_with is not None:
-            compile_bytecode(folder, python=compile_with, python_version=version)
+            with track_step("compiling"):
+                compile_bytecode(folder, python=compile_with, python_version=version)
         files = list_files(folder, with_bytecode=compile_with is not None)
         unzipped = check_size(files)
-        digest = write_zip(files, output)
-    zipped = output.stat().st_size
-    print(
-        f"wrote {output}: {zipped / 1e6:.1f} MB, {unzipped / 1e6:.1f} MB unzipped, "
-        f"for Python {version} on x86_64"
-    )
-    print(f"a name for it in S3: recommender-{digest[:16]}.zip")
-    if zipped > LARGEST_UPLOADED:
-        print("it is too large to be uploaded to Lambda directly; from S3 it is not")
+        with track_step("zipping"):
+            digest = write_zip(files, output)
+    return {
+        "zip": str(output),
+        "bytes": output.stat().st_size,
+        "bytes_unzipped": unzipped,
+        "python": version,
+        "sha256": digest,
+        "name_in_s3": f"recommender-{digest[:16]}.zip",
+    }
+
+
+def format_zip(facts: Mapping[str, Any]) -> str:
+    """Lay out what `build_zip` returns."""
+    zipped, unzipped = (f"{facts[key] / 1e6:.1f} MB" for key in ("bytes", "bytes_unzipped"))
+    lines = [
+        f"wrote {facts['zip']}: {zipped}, {unzipped} unzipped, for Python {facts['python']} on x86_64",
+        f"a name for it in S3: {facts['name_in_s3']}",
+    ]
+    if facts["bytes"] > LARGEST_UPLOADED:
+        lines.append("it is too large to be uploaded to Lambda directly; from S3 it is not")
+    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the zip.
 
     Args:
-        argv: the arguments after the program's name; None for the process's own.
+        argv: the arguments, without the command's name; those of the process when None.
+
+    Returns:
+        The exit status.
     """
-    parser = Parser(prog=PROG, description="Zip the service and a bundle for AWS Lambda.")
-    parser.add_argument("--bundle", type=Path, default=ROOT / BUNDLE, help="default: artifacts/bundle")
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="default: %(default)s")
+    arguments = _build_parser().parse_args(argv)
+
+    def build() -> None:
+        facts = build_zip(arguments.output, bundle=arguments.bundle, compile_with=arguments.compile_with)
+        print_result(facts, format_zip(facts), as_json=arguments.json)
+
+    return run_command(build, prog=PROG, verbose=arguments.verbose)
+
+
+def _build_parser() -> Parser:
+    parser = Parser(prog=PROG, description="Zip the service and a bundle for AWS Lambda.", examples=EXAMPLES)
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        default=ROOT / BUNDLE,
+        help=f"the folder that export.py wrote (default: {BUNDLE})",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, help="the zip to write (default: %(default)s)"
+    )
     parser.add_argument(
         "--compile-with",
         metavar="PYTHON",
         help="an interpreter of the function's Python, such as python3.13: cold starts then compile nothing",
     )
-    flags = parser.parse_args(argv)
-    return run_command(
-        lambda: build_zip(flags.output, bundle=flags.bundle, compile_with=flags.compile_with), prog=PROG
-    )
+    add_output_flags(parser, "what was built")
+    return parser
 
 
 if __name__ == "__main__":

@@ -24,13 +24,14 @@ COMMANDS = (
     "model.large_synthetic",
     "model.sampling",
     "model.score",
+    "model.serving.keys",
 )
 BENCHMARKS = tuple(
     f"benchmarks.{name}" for name in ("ablation", "accuracy", "cold", "load", "rolling", "speed")
 )
 """Their examples are read but not run here: tests/benchmarks runs them on smaller data."""
-UNRUN = (*BENCHMARKS, "model.download")
-"""And that one needs the internet: tests/test_download.py runs it against a server of its own."""
+UNRUN = (*BENCHMARKS, "model.download", "deploy.build_zip")
+"""And those two need the internet: tests/test_download.py and tests/deploy run them without."""
 
 
 def read_help(module: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -128,6 +129,7 @@ def test_command_names_the_flag_that_was_meant_when_it_is_mistyped(
         ("model.large_synthetic", "--output made-up --ratings 5000"),
         ("model.sampling", "--data ratings.csv --output sample.csv --method movies --movies 10"),
         ("model.score", "--bundle artifacts/bundle --pairs pairs.csv --output predicted.csv"),
+        ("model.serving.keys", ""),
     ],
 )
 def test_command_prints_json_alone_when_asked(

@@ -7,22 +7,19 @@ anything else                                                      a problem tha
 """
 
 import asyncio
-import json
 import logging
 import math
-import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 from mangum import Mangum
 from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from model.errors import DataError, PredictionError
+from model.errors import PredictionError
 from model.serving import gateways, problems
 from model.serving.deadline import due_in
 from model.serving.gateways import UnreadableEventError
@@ -169,23 +166,6 @@ class LambdaEntry:
         gateways.set_root_path(scope, base_path=self._base_path)
         gateways.drop_unwelcome_headers(scope)
         await self._app(scope, receive, send)
-
-
-def answer_file(path: Path, handler: Callable[[object, object], dict[str, Any]]) -> None:
-    """Answer the event in a file and write the answer to standard output, as one line of JSON.
-
-    Args:
-        path: a JSON file.
-        handler: answers it; is given no context.
-
-    Raises:
-        DataError: if the file is not JSON.
-    """
-    try:
-        event = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
-    sys.stdout.write(json.dumps(handler(event, None)) + "\n")
 
 
 def _is_warm_up(event: Mapping[str, Any]) -> bool:

@@ -9,10 +9,14 @@ import secrets
 import sys
 from collections.abc import Sequence
 
-from model.cli import Parser
+from model.cli import Parser, add_output_flags, print_result, run_command
+from model.progress import track_step
 
 KEY_BYTES = 32
 """Random bytes in a key."""
+
+PROG = "python -m model.serving.keys"
+EXAMPLES = {"": "a new key", "--json": "the same as JSON, for a program that keeps both"}
 
 
 def hash_key(key: bytes) -> bytes:
@@ -29,12 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    examples = {"": "a new key"}
-    Parser(prog="python -m model.serving.keys", description=__doc__ or "", examples=examples).parse_args(argv)
-    key = secrets.token_urlsafe(KEY_BYTES)
-    print(f"key, for the client:    {key}")
-    print(f"hash, for the service:  {hash_key(key.encode()).hex()}")
-    return 0
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    add_output_flags(parser, "the key and its hash")
+    arguments = parser.parse_args(argv)
+
+    def make_key() -> None:
+        with track_step("making a key"):
+            key = secrets.token_urlsafe(KEY_BYTES)
+            digest = hash_key(key.encode()).hex()
+        print_result(
+            {"key": key, "hash": digest},
+            f"key, for the client:    {key}\nhash, for the service:  {digest}",
+            as_json=arguments.json,
+        )
+
+    return run_command(make_key, prog=PROG, verbose=arguments.verbose)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The zip for Lambda: what is in it, that it is the same each time, and that it answers."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -184,6 +185,48 @@ def test_command_ends_with_one_line_when_the_bundle_is_missing(
     assert line.startswith("python -m deploy.build_zip: error: ")
     assert str(tmp_path / "none") in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_command_says_what_it_built_when_all_goes_well(
+    tmp_path: Path, bundle_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words with the name for S3, and as JSON alone with --json; --verbose tells the steps aside."""
+
+    def install_nothing(folder: Path, *, pins: Path, python_version: str) -> None:
+        assert (pins.is_file(), python_version) == (True, "3.13")
+        fill(folder, ["numpy/core.py"])
+
+    monkeypatch.setattr(build_zip, "install_packages", install_nothing)
+    output = tmp_path / "function.zip"
+    command = ["--bundle", str(bundle_path), "--output", str(output)]
+    assert main(command) == 0
+    digest = hashlib.sha256(output.read_bytes()).hexdigest()
+    wrote, name = capsys.readouterr().out.splitlines()
+    assert wrote.startswith(f"wrote {output}: {output.stat().st_size / 1e6:.1f} MB, ")
+    assert wrote.endswith(" MB unzipped, for Python 3.13 on x86_64")
+    assert name == f"a name for it in S3: recommender-{digest[:16]}.zip"
+
+    assert main([*command, "--json", "--verbose"]) == 0
+    facts, told = capsys.readouterr()
+    with zipfile.ZipFile(output) as archive:
+        unzipped = sum(entry.file_size for entry in archive.infolist())
+        assert "numpy/core.py" in archive.namelist()
+    assert (
+        json.loads(facts)
+        == {
+            "zip": str(output),
+            "bytes": output.stat().st_size,
+            "bytes_unzipped": unzipped,
+            "python": "3.13",
+            "sha256": digest,  # the same files again
+            "name_in_s3": f"recommender-{digest[:16]}.zip",
+        }
+    )
+    assert [line.split(":")[0] for line in told.splitlines()] == [
+        "copying the service and the bundle",
+        "installing packages",
+        "zipping",
+    ]
 
 
 REPORT = """

@@ -293,6 +293,13 @@ def test_keys_prints_a_key_and_its_hash_when_run(capsys: pytest.CaptureFixture[s
     assert all(len(key) == 43 for key in made)  # 32 bytes in base64 without padding
 
 
+def test_keys_prints_the_same_as_json_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """For a program that keeps the key and hands on the hash."""
+    assert keys.main(["--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made == {"key": made["key"], "hash": hashlib.sha256(made["key"].encode()).hexdigest()}
+
+
 def test_operation_guide_names_every_setting_when_read() -> None:
     """The table of docs/operation.md has each variable that the settings' docstrings name, and no other."""
     variable = re.compile(r"MODEL_[A-Z_]+")

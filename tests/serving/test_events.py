@@ -12,8 +12,7 @@ import pytest
 from fake_predictor import CURSED_MOVIE, REFUSED_MOVIE, FakePredictor
 from fastapi import FastAPI
 
-from model.errors import DataError
-from model.serving.events import InvocationFailedError, LambdaEntry, answer_file
+from model.serving.events import InvocationFailedError, LambdaEntry
 from model.serving.live import LiveService
 from model.serving.middleware import SECURITY_HEADERS
 from model.serving.schemas import MOST_REQUESTS
@@ -304,21 +303,3 @@ def test_entry_says_what_it_accepts_when_the_event_is_unknown(entry: LambdaEntry
     assert problem["type"].endswith(":unknown-event")
     assert "POST /v1/predict" in problem["detail"]
     assert len(problem["detail"]) < 600
-
-
-def test_answer_file_prints_one_line_when_the_event_is_json(
-    entry: LambdaEntry, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The answer to a recorded event is one line of JSON."""
-    answer_file(EVENTS / "direct_original.json", entry)
-    assert capsys.readouterr().out == '{"predicted_rating": 3.25}\n'
-
-
-@pytest.mark.parametrize("content", [b"{", b"\xff"])
-def test_answer_file_names_the_file_when_it_is_not_json(
-    entry: LambdaEntry, tmp_path: Path, content: bytes
-) -> None:
-    """A file that does not parse, or is not text, is the user's mistake and named."""
-    (tmp_path / "event.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"event\.json is not JSON"):
-        answer_file(tmp_path / "event.json", entry)

@@ -124,6 +124,13 @@ def test_handler_prints_the_answer_when_run_with_an_event(bundle_path: Path) -> 
     assert "predicted_rating" in json.loads(line)["body"]
 
 
+def test_handler_explains_itself_when_there_is_no_bundle(tmp_path: Path) -> None:
+    """--help is asked for before anything is trained."""
+    finished = run_handler(Path("--help"), tmp_path / "no-such-bundle")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.startswith("usage: handler.py [-h] [--version] [-v] EVENT\n")
+
+
 AS_A_FUNCTION = """
 import json
 import handler
