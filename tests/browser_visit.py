@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from fresh_python import ROOT
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
@@ -158,6 +159,17 @@ def ranks_with(response: Response, *, n_ratings: int) -> bool:
     asked = body.get("requests", [body])[0]
     rated = [rating["movie_id"] for rating in asked.get("ratings", [])]
     return len(rated) == n_ratings and asked.get("movie_id") not in rated
+
+
+def find_serious(page: Page) -> list[str]:
+    """What axe-core finds serious or critical; the page's own policy must be bypassed for it."""
+    results = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in results["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]
 
 
 def start_visit(browser: Browser, server: Server, **settings: Any) -> Visit:

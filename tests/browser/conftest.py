@@ -33,3 +33,14 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     started = start_visit(browser, server)
     yield started
     end_visit(started)
+
+
+@pytest.fixture(params=["light", "dark"])
+def coloured(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Visit]:
+    """A window in each colour scheme; without motion, so that nothing is half faded when it is looked at."""
+    # axe-core is put into the page as a script, which the page's own policy forbids.
+    started = start_visit(
+        browser, server, color_scheme=request.param, reduced_motion="reduce", bypass_csp=True
+    )
+    yield started
+    end_visit(started)

@@ -1,39 +1,16 @@
 """The page for everybody: axe-core, the keyboard alone, a narrow screen, dark, and without motion."""
 
-from collections.abc import Iterator
+import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser_visit import Server, Visit, end_visit, start_visit
+from browser_visit import Server, Visit, end_visit, find_serious, start_visit
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
 NARROW = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 """A small phone."""
-
-
-def find_serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical."""
-    results = Axe().run(page, options={"resultTypes": ["violations"]}).response
-    return [
-        f"{violation['id']}: {node['html']} {node['failureSummary']}"
-        for violation in results["violations"]
-        if violation["impact"] in {"serious", "critical"}
-        for node in violation["nodes"]
-    ]
-
-
-@pytest.fixture(params=["light", "dark"])
-def coloured(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Visit]:
-    """A window in each colour scheme; without motion, so that nothing is half faded when it is looked at."""
-    # axe-core is put into the page as a script, which the page's own policy forbids.
-    started = start_visit(
-        browser, server, color_scheme=request.param, reduced_motion="reduce", bypass_csp=True
-    )
-    yield started
-    end_visit(started)
 
 
 def test_page_has_no_serious_finding_when_axe_looks_at_each_state(coloured: Visit) -> None:
@@ -63,6 +40,44 @@ def test_page_has_no_serious_finding_when_axe_looks_at_each_state(coloured: Visi
     assert find_serious(page) == []
 
 
+CONTRASTS = (
+    ("#rated .empty svg", "stroke", "body", "backgroundColor"),
+    ("#rated .fill svg", "fill", "body", "backgroundColor"),
+    ("#ranked .band", "borderTopColor", "body", "backgroundColor"),
+    ("#ranked .dot", "backgroundColor", "#ranked .band", "backgroundColor"),
+    (".why .ring", "stroke", ".why", "backgroundColor"),
+    (".why .person circle", "stroke", ".why", "backgroundColor"),
+    (".why rect.band", "stroke", ".why", "backgroundColor"),
+    (".why circle.predicted", "fill", ".why rect.band", "fill"),
+    (".why path.star", "fill", ".why", "backgroundColor"),
+)
+"""What is drawn, the colour that tells it apart, and what it stands on."""
+
+
+def compute_luminance(colour: str) -> float:
+    """The relative luminance of WCAG 2.2 for a computed colour, "rgb(1, 2, 3)"."""
+    channels = [int(channel) / 255 for channel in re.findall(r"\d+", colour)]
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_what_is_drawn_stands_out_when_its_colours_are_measured(coloured: Visit) -> None:
+    """WCAG 1.4.11: stars, bands, dots and rings have 3:1 or more against what is around them."""
+    page = coloured.open()
+    coloured.rate(5, 2)
+    page.locator("#ranked .row").first.click()
+    page.locator(".why .chip").first.wait_for()
+    for drawn, of_drawn, ground, of_ground in CONTRASTS:
+        colours = [
+            page.locator(selector).first.evaluate("(part, name) => getComputedStyle(part)[name]", name)
+            for selector, name in ((drawn, of_drawn), (ground, of_ground))
+        ]
+        darker, lighter = sorted(map(compute_luminance, colours))
+        assert (lighter + 0.05) / (darker + 0.05) >= 3, (drawn, ground, colours)
+
+
 def test_page_changes_its_colours_when_the_system_is_dark(browser: Browser, server: Server) -> None:
     """The scheme of the system decides: a light ground and dark ink, or the other way round."""
     grounds: dict[str, Any] = {}
@@ -80,7 +95,7 @@ def test_page_changes_its_colours_when_the_system_is_dark(browser: Browser, serv
 def test_page_never_scrolls_sideways_when_the_screen_is_narrow(browser: Browser, server: Server) -> None:
     """At 360 pixels, rated, explained and compared, nothing is wider than the screen; touch gives stars.
 
-    What the bar says, predictions or a failure, is out of sight there.
+    What the bar says is out of sight there: predictions, or a failure with a way to try again.
     """
     visit = start_visit(browser, server, **NARROW)
     page = visit.open()
@@ -96,8 +111,11 @@ def test_page_never_scrolls_sideways_when_the_screen_is_narrow(browser: Browser,
     visit.expects_failures = True
     page.route("**/v1/predict/batch", lambda route: route.abort("connectionrefused"))
     page.locator("#rated .stars").nth(1).tap()
-    expect(page.locator("#peek")).to_have_text("The service cannot be reached")
+    expect(page.locator("#peek-text")).to_have_text("The service cannot be reached")
     page.unroute("**/v1/predict/batch")
+    page.locator("#peek-retry").tap()
+    expect(page.locator("#peek-text")).to_contain_text("First now")
+    expect(page.locator("#peek-retry")).to_be_hidden()
     page.locator("#ranked .row").first.click()
     page.locator(".why .chip").first.wait_for()
     assert width() == 360

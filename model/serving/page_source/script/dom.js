@@ -1,6 +1,7 @@
 /* Building elements, and the words and numbers that every part of the page shares. */
 
 const SVG = "http://www.w3.org/2000/svg";
+const A_WHILE = 400; // milliseconds; what is quicker would only flicker
 
 /** The element with an id of page.html. */
 const byId = (id) => document.getElementById(id);
@@ -30,6 +31,20 @@ function furnish(element, attributes, children) {
 /** Tell those who listen instead of looking. */
 function announce(text) {
   byId("live").textContent = text;
+}
+
+/** Wait for `work`; where it takes a while, a line of the page says what for until it ends, well or badly. */
+async function sayWhile(line, text, work) {
+  const timer = setTimeout(() => {
+    line.textContent = text;
+    announce(text);
+  }, A_WHILE);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+    for (const told of [line, byId("live")]) if (told.textContent === text) told.textContent = "";
+  }
 }
 
 /** "1 rating", "2 ratings". */

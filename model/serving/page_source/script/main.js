@@ -16,13 +16,14 @@ function setUpDocsLink() {
 async function start() {
   let card;
   try {
-    card = await ask("v1/model");
+    card = await sayWhile(byId("start-waiting"), "Starting the service. After a quiet time this takes a few seconds.",
+      ask("v1/model"));
   } catch (failure) {
-    byId("ranked").replaceChildren();
-    showFailure(byId("ranking-message"), failure, start);
+    showFailure(byId("start-message"), failure, start);
     return;
   }
-  showFailure(byId("ranking-message"), null);
+  showFailure(byId("start-message"), null);
+  byId("main").hidden = false;
   showFacts(card);
   const scale = new Scale(card.rating_scale);
   const store = new Store();

@@ -13,11 +13,13 @@ class Ranking {
     this.kind = "known";
     this.era = "";
     this.shown = null; // a movie that somebody asked to see, whatever its rank
+    this.unopened = null; // the same, until it is there to be opened
     this.who = null;
     this.list = new RowList(byId("ranked"), {
       scale,
       why: () => ({ who: this.who, onShow: (movie) => this.pin(movie) }),
     });
+    byId("peek-retry").addEventListener("click", () => this.retry());
     choices(byId("kinds"), "kind", KINDS, (kind) => this.choose({ kind }));
     choices(byId("eras"), "era", [{ name: "", label: "All years" }, ...ERAS], (era) => this.choose({ era }));
   }
@@ -25,7 +27,7 @@ class Ranking {
   /** Rank for somebody else from now on. */
   setWho(who) {
     this.who = who;
-    this.shown = null;
+    this.shown = this.unopened = null;
     this.list.clear();
     byId("kinds").hidden = !who.isVisitor;
     byId("ranking-heading").textContent = `What ${who.name} would give${who.isVisitor ? "" : " next"}`;
@@ -33,15 +35,20 @@ class Ranking {
   }
 
   choose(choice) {
-    Object.assign(this, choice, { shown: null });
+    Object.assign(this, choice, { shown: null, unopened: null });
     this.refresh();
   }
 
   /** Show a movie among the others, and why. */
-  async pin(movie) {
-    this.shown = movie;
-    await this.refresh();
-    const row = this.list.rows.get(movie.movie_id);
+  pin(movie) {
+    this.shown = this.unopened = movie;
+    this.refresh();
+  }
+
+  /** Open the movie that somebody asked to see; whichever answer brings it, as newer questions drop older ones. */
+  reveal() {
+    const row = this.list.rows.get(this.unopened?.movie_id);
+    this.unopened = null;
     if (!row) return;
     if (!row.isOpen) row.open();
     row.button.focus();
@@ -54,7 +61,8 @@ class Ranking {
     byId("ranked").setAttribute("aria-busy", "true");
     if (!this.list.rows.size) byId("ranked").replaceChildren(...skeletons(6));
     try {
-      const items = await this.load(request.signal);
+      const items = await sayWhile(byId("ranking-hint"), `Predicting what ${this.who.name} would give…`,
+        this.load(request.signal));
       if (request.signal.aborted) return;
       showFailure(byId("ranking-message"), null);
       this.show(items);
@@ -63,7 +71,7 @@ class Ranking {
       if (!this.list.rows.size) byId("ranked").replaceChildren();
       byId("ranking-hint").textContent = "";
       showFailure(byId("ranking-message"), failure, () => this.retry());
-      this.peek(failure.title);
+      this.peek(failure.title, { canRetry: true });
     }
     byId("ranked").removeAttribute("aria-busy");
   }
@@ -74,8 +82,9 @@ class Ranking {
   }
 
   /** Say on a small screen, where the list is out of sight, what there is to see in it. */
-  peek(text) {
-    byId("peek").textContent = text;
+  peek(text, { canRetry = false } = {}) {
+    byId("peek-text").textContent = text;
+    byId("peek-retry").hidden = !canRetry;
     byId("peek").hidden = !this.who.isVisitor || !this.store.ratings.size;
   }
 
@@ -83,6 +92,7 @@ class Ranking {
     items.sort((a, b) => b.prediction.predicted_rating - a.prediction.predicted_rating);
     this.list.show(items.map((item, place) => ({ ...item, rank: place + 1 })));
     this.list.refreshOpen();
+    this.reveal();
     byId("ranking-hint").textContent = this.explain(items);
     if (!items.length) return;
     const [{ movie, prediction }] = items;

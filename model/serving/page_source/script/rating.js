@@ -21,7 +21,7 @@ class RatingPanel {
 
   async loadStarters() {
     try {
-      this.starters = await this.catalogue.wellKnown();
+      this.starters = await sayWhile(byId("rate-waiting"), "Loading movies to rate…", this.catalogue.wellKnown());
     } catch (failure) {
       showFailure(byId("rate-message"), failure, () => this.loadStarters());
       return;

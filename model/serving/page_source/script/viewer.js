@@ -19,7 +19,8 @@ class ViewerPanel {
   /** Load whom there is to choose from, and choose the first. */
   async start() {
     try {
-      const { users } = await ask("v1/users", { query: { n: MOST_VIEWERS } });
+      const { users } = await sayWhile(byId("viewer-score"), "Loading people to choose from…",
+        ask("v1/users", { query: { n: MOST_VIEWERS } }));
       byId("viewer").replaceChildren(...users.map((user) => make("option", { value: user.user_id },
         `Viewer ${user.user_id}, ${count(user.n_ratings, "rating")}`)));
     } catch (failure) {
@@ -44,7 +45,7 @@ class ViewerPanel {
     byId("compared").setAttribute("aria-busy", "true");
     if (!this.list.rows.size) byId("compared").replaceChildren(...skeletons(6));
     try {
-      this.show(await this.load(signal));
+      this.show(await sayWhile(byId("viewer-score"), "Predicting what they gave…", this.load(signal)));
       showFailure(byId("viewer-message"), null);
     } catch (failure) {
       if (failure.name === "AbortError") return;

@@ -19,14 +19,15 @@ class Why {
    */
   constructor({ movie, who, asOf, scale, onShow }) {
     Object.assign(this, { movie, who, asOf, scale, onShow });
+    this.waiting = make("p", { class: "hint waiting" });
     this.message = make("div");
     this.story = make("p", { class: "story" });
     this.pictures = make("div", { class: "pictures" });
     this.people = make("ol", { class: "unseen" });
     this.basis = make("p", { class: "hint basis" });
     this.similar = make("div", { class: "similar" });
-    this.element = make("div", { class: "why" }, this.story, this.message, this.pictures, this.people, this.basis,
-      this.similar);
+    this.element = make("div", { class: "why" }, this.waiting, this.story, this.message, this.pictures, this.people,
+      this.basis, this.similar);
   }
 
   /** Load everything; again whenever the ratings behind it have changed. */
@@ -38,7 +39,8 @@ class Why {
     const day = this.asOf ? { as_of: this.asOf, date: this.asOf } : {};
     try {
       const body = { ...this.who.body(), movie_id: this.movie.movie_id, explain: true, ...day };
-      this.show(await ask("v1/predict", { body, signal }));
+      this.show(await sayWhile(this.waiting, "Looking for the people and the reasons behind it…",
+        ask("v1/predict", { body, signal })));
       showFailure(this.message, null);
       if (this.onShow && !this.similar.hasChildNodes()) await this.loadSimilar(signal);
     } catch (failure) {
