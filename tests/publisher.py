@@ -1,6 +1,7 @@
 """A publisher of archives on this machine that misbehaves as it is told."""
 
 import hashlib
+import math
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,6 +24,14 @@ class Publisher:
     """How many bytes of the body each of the first answers sends before it breaks off."""
     stalls: bool = False
     """Whether it then keeps the connection open and sends nothing more."""
+    late: list[float] = field(default_factory=list)
+    """Seconds that each of the first answers lets pass before its first byte."""
+    checksum_late: float = 0.0
+    """The same of the answers that bring the MD5."""
+    n_pieces: int = 1
+    """In how many pieces a body comes, the MD5's too."""
+    pause: float = 0.0
+    """Seconds between two pieces."""
     statuses: list[int] = field(default_factory=list)
     """What each of the first answers says instead of sending anything."""
     ranges: list[str | None] = field(default_factory=list)
@@ -31,11 +40,19 @@ class Publisher:
     released: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Answer a GET."""
-        if request.path.endswith(".md5"):
-            self._send_checksum(request)
+        """Answer a GET; one that is to be late beyond the end of the test is not answered."""
+        is_checksum = request.path.endswith(".md5")
+        if not is_checksum:
+            self.ranges.append(request.headers.get("Range"))
+        late = self.checksum_late if is_checksum else self.late.pop(0) if self.late else 0.0
+        if late and self.released.wait(late):
             return
-        self.ranges.append(request.headers.get("Range"))
+        if is_checksum:
+            self._send_checksum(request)
+        else:
+            self._send_archive(request)
+
+    def _send_archive(self, request: BaseHTTPRequestHandler) -> None:
         if self.statuses:
             request.send_error(self.statuses.pop(0))
             return
@@ -54,8 +71,7 @@ class Publisher:
             request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         cut = self.breaks_after.pop(0) if self.breaks_after else None
-        request.wfile.write(body[:cut])
-        request.wfile.flush()
+        self._send_body(request, body[:cut])
         if cut is not None and self.stalls:
             self.released.wait(60)
 
@@ -68,7 +84,15 @@ class Publisher:
         request.send_response(200)
         request.send_header("Content-Length", str(len(text)))
         request.end_headers()
-        request.wfile.write(text)
+        self._send_body(request, text)
+
+    def _send_body(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        size = max(1, math.ceil(len(body) / self.n_pieces))
+        for start in range(0, len(body), size):
+            if start:
+                self.released.wait(self.pause)
+            request.wfile.write(body[start : start + size])
+            request.wfile.flush()
 
     def _find_start(self, request: BaseHTTPRequestHandler) -> int:
         """Where the answer begins: 0 where there is no range, or the content is another by now."""

@@ -85,6 +85,41 @@ def test_download_goes_on_where_it_stopped_when_the_server_stalls(tmp_path: Path
     assert (tmp_path / "ml-1m.zip").read_bytes() == ARCHIVE
 
 
+def test_download_takes_one_attempt_when_the_server_is_slow_but_steady(tmp_path: Path) -> None:
+    """Archive and MD5 in 16 pieces over 0.8 s each: patience is for the next byte, not for all of them."""
+    with publish(Publisher(ARCHIVE, n_pieces=16, pause=0.05)) as publisher:
+        assert download(publisher, tmp_path, "--patience", "0.5") == 0
+    assert publisher.ranges == [None]
+    assert (tmp_path / "ml-1m.zip").read_bytes() == ARCHIVE
+
+
+def test_download_takes_one_attempt_when_the_first_byte_is_late_but_within_patience(tmp_path: Path) -> None:
+    """A server that thinks before it answers, on the archive and on the MD5."""
+    with publish(Publisher(ARCHIVE, late=[0.3], checksum_late=0.3)) as publisher:
+        assert download(publisher, tmp_path) == 0
+    assert publisher.ranges == [None]
+    assert (tmp_path / "ml-1m.zip").read_bytes() == ARCHIVE
+
+
+def test_download_asks_again_when_the_first_byte_does_not_come(tmp_path: Path) -> None:
+    """An answer that does not begin is given up after --patience, and the next one taken."""
+    with publish(Publisher(ARCHIVE, late=[60])) as publisher:
+        assert download(publisher, tmp_path, "--patience", "0.3") == 0
+    assert publisher.ranges == [None, None]
+    assert (tmp_path / "ml-1m.zip").read_bytes() == ARCHIVE
+
+
+def test_download_gives_up_with_one_line_when_the_checksum_does_not_come(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is fetched that could not be checked against what the publisher has."""
+    with publish(Publisher(ARCHIVE, checksum_late=60)) as publisher:
+        assert download(publisher, tmp_path, "--patience", "0.3") == 2
+    assert capsys.readouterr().err.endswith("ml-1m.zip.md5: cannot be fetched (timed out)\n")
+    assert publisher.ranges == []
+    assert list_folder(tmp_path) == []
+
+
 def test_download_goes_on_in_the_next_start_when_it_was_given_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
