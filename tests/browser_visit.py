@@ -1,7 +1,6 @@
 """A real Chromium in front of a real server, for the browser tests."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fresh_python import ROOT
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from programs import find_program
 
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic", "--no-first-run",
@@ -83,14 +82,9 @@ def start_server(bundle: Path, app: str = "handler:app") -> Server:
 
 
 def find_chromium() -> str:
-    """Chromium's path; the test is skipped where there is none, or fails where it must run."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found:
-        return found
-    missing = "no Chromium: `apt-get install chromium` (Debian, Ubuntu) lets the browser tests run"
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    """Chromium's path; as for `find_program`."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return find_program(*names, package="chromium", purpose="the browser tests")
 
 
 @dataclass(slots=True)

@@ -20,8 +20,7 @@ from server_process import serve
 from tiny_run import TINY_FLAGS
 
 PLACEHOLDERS = {
-    "DATA": "ratings.csv",
-    "PATH": "download",
+    "DATA": "download",
     "SPLIT": "latest",
     "YOUR_RATINGS": "ratings.csv",
     "BUNDLE": "artifacts/bundle",

@@ -16,6 +16,7 @@ from builders import Rated, ask, make_history, name_columns
 from doc_commands import PAGES, Command, File, find_inline_commands, find_links, read_steps
 from doc_reader import IN_PROCESS, NOT_RUN, PLACEHOLDERS, Reader, is_run
 from fresh_python import ROOT
+from programs import find_program
 from tiny_run import TINY_DATA
 
 import train
@@ -38,6 +39,12 @@ def download(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "download"
     write_synthetic(folder, SyntheticConfig(n_users=600, n_movies=150, n_ratings=30_000))
     return folder
+
+
+@pytest.fixture
+def curl() -> str:
+    """What the documents' requests are made with."""
+    return find_program("curl", package="curl", purpose="the documents' requests")
 
 
 @pytest.fixture
@@ -75,7 +82,7 @@ WITH_COMMANDS = [
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the documents' requests are made with curl")
+@pytest.mark.usefixtures("curl")
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page_does_what_it_promises_when_followed(page: Path, reader: Reader) -> None:
     """Every command ends with status 0, and every request is answered with JSON and the promised status."""
