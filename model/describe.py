@@ -19,6 +19,7 @@ from model.progress import track_step
 from model.ratings import read_ratings
 from model.suggestions import suggest_path
 from model.table import Origin
+from model.training.runs import METRICS, is_run
 
 PROG = "python -m model.describe"
 EXAMPLES = {
@@ -105,14 +106,13 @@ def describe_run(path: Path) -> dict[str, Any]:
         ArtifactMissingError: if there is no finished run.
         ArtifactIncompatibleError: if a file of it is damaged.
     """
-    # torch takes seconds to import, and only runs need it
-    from model.training.checkpoint import read_checkpoint  # ruff: ignore[import-outside-top-level]
-    from model.training.runs import METRICS, is_run  # ruff: ignore[import-outside-top-level]
-
     if not is_run(path):
         is_bundle = (path / MANIFEST).is_file()
         hint = "; it is a bundle: use --bundle" if is_bundle else suggest_path(path)
         raise ArtifactMissingError(f"{path} is not a finished run: expected {METRICS} and a checkpoint{hint}")
+    # torch takes seconds to import, and only runs need it
+    from model.training.checkpoint import read_checkpoint  # ruff: ignore[import-outside-top-level]
+
     try:
         metrics = json.loads((path / METRICS).read_text(encoding="utf-8"))
     except ValueError as error:
