@@ -65,6 +65,8 @@ def test_export_ends_with_status_2_and_one_line_when_there_is_no_run(
     error = capsys.readouterr().err
     assert "artifacts/runs/unfinished is not a finished run" in error
     assert error.count("\n") == 1
+    assert export.main(["--run", "artifacts/run/unfinishd"]) == 2
+    assert capsys.readouterr().err.endswith("in it; did you mean artifacts/runs/unfinished?\n")
     assert list_folder(tmp_path / "artifacts") == ["runs"]
 
 

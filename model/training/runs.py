@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from model.errors import ArtifactMissingError
+from model.suggestions import find_nearest_path
 
 METRICS: Final = "metrics.json"
 NETWORK: Final = "network.ckpt"
@@ -21,8 +22,10 @@ def require_run(folder: Path) -> None:
         ArtifactMissingError: if it is none.
     """
     if not is_run(folder):
+        near = find_nearest_path(folder)
+        remedy = "run train.py" if near is None else f"did you mean {near}?"
         raise ArtifactMissingError(
-            f"{folder} is not a finished run: expected {METRICS} and {NETWORK} in it; run train.py"
+            f"{folder} is not a finished run: expected {METRICS} and {NETWORK} in it; {remedy}"
         )
 
 
