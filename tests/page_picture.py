@@ -13,7 +13,7 @@ from pathlib import Path
 from browser_visit import CHROMIUM_FLAGS, find_chromium, start_server, start_visit
 from playwright.sync_api import sync_playwright
 
-SIZE = {"width": 1200, "height": 1060}
+SIZE = {"width": 1200, "height": 1132}
 STARS = (5, 3, 2, 4)
 """What is given to the first movies of the list."""
 

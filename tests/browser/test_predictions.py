@@ -178,8 +178,10 @@ def test_why_tells_the_four_people_and_the_era_when_a_movie_is_opened(visit: Vis
     expect(why.locator(".story")).to_contain_text(f"gave {', '.join(given[:-1])} and {given[-1]} stars.")
     assert why.locator(".person text").all_text_contents() == [f"{stars}★" for stars in given]
     expect(why.locator(".picture .star")).to_have_count(4)
-    for neighbour, line in zip(neighbours, why.locator("ol li").all_text_contents(), strict=True):
-        assert f"distance {neighbour['distance']:.1f} over {neighbour['common_movies']} movie" in line
+    expect(why.locator(".people ol")).to_be_visible()
+    for neighbour, line in zip(neighbours, why.locator(".people li").all_text_contents(), strict=True):
+        figures = f"distance {neighbour['distance']:.1f}, {neighbour['common_movies']} movie"
+        assert f"{neighbour['rating']:g}★ {figures}" in line
     expect(why.locator("text.label.predicted")).to_have_text(f"predicted {answer['predicted_rating']:.1f}")
 
     era = answer["explanation"]["era"]
@@ -191,6 +193,28 @@ def test_why_tells_the_four_people_and_the_era_when_a_movie_is_opened(visit: Vis
         expect(why.locator("text.label.era")).to_contain_text(f"{answer['explanation']['era_mean']:.1f}")
     row.click()
     expect(why).to_have_count(0)
+
+
+def test_why_tells_who_comes_first_when_all_are_equally_near(visit: Visit) -> None:
+    """Very many are at distance 0: what decides between them is said then, and only then."""
+    page = visit.open()
+    visit.rate(5, 4, 2)
+    distances = [0.0, 0.0, 0.0, 1.0]
+
+    def move(route: Route) -> None:
+        answer = route.fetch().json()
+        for neighbour, distance in zip(answer["explanation"]["neighbours"], distances, strict=True):
+            neighbour["distance"] = distance
+        route.fulfill(json=answer)
+
+    page.route("**/v1/predict", move)
+    told = page.locator(".people .hint")
+    page.locator("#ranked .row").first.click()
+    expect(told).to_contain_text("three smallest differences")
+    expect(told).not_to_contain_text("equally near")
+    distances[3] = 0.0
+    page.locator("#ranked .row").nth(1).click()
+    expect(told).to_contain_text("equally near")
 
 
 def test_why_follows_the_ratings_when_they_change(visit: Visit) -> None:

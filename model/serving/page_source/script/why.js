@@ -23,7 +23,7 @@ class Why {
     this.message = make("div");
     this.story = make("p", { class: "story" });
     this.pictures = make("div", { class: "pictures" });
-    this.people = make("ol", { class: "unseen" });
+    this.people = make("div", { class: "people" });
     this.basis = make("p", { class: "hint basis" });
     this.similar = make("div", { class: "similar" });
     this.element = make("div", { class: "why" }, this.waiting, this.story, this.message, this.pictures, this.people,
@@ -61,13 +61,13 @@ class Why {
     this.pictures.replaceChildren();
     if (neighbours.length && ofUser) {
       this.pictures.append(captioned(drawNeighbourhood(neighbours, this.who),
-        "The nearer, the more alike. On the outer ring: nothing in common."));
+        "The nearer, the more alike. Inmost ring: distance 0. Outmost: nothing in common."));
     }
     const axis = drawAxis({
       neighbours, prediction, eraMean: knowsEra ? eraMean : null, eraLabel: `${this.who.possessive} average, ${eraName}`,
     }, this.scale);
     this.pictures.append(captioned(axis, "Each star is one of them. In the band: 8 of 10 ratings."));
-    this.people.replaceChildren(...neighbours.map((neighbour) => make("li", {}, describeNeighbour(neighbour))));
+    this.people.replaceChildren(...(neighbours.length && ofUser ? listPeople(neighbours) : []));
     this.basis.textContent = `Rests on ${count(ofUser, "rating")} of ${this.who.own} and `
       + `${count(ofMovie, "rating")} of this movie. In 8 of 10 cases the stars fall between `
       + `${oneDecimal(prediction.interval.low)} and ${oneDecimal(prediction.interval.high)}.`;
@@ -96,6 +96,20 @@ class Why {
       make("ul", {}, ...movies.map((movie) => make("li", {},
         make("button", { type: "button", class: "chip", click: () => this.onShow(movie) }, titled(movie))))));
   }
+}
+
+/** The people of the picture with their figures, and what a distance is. */
+function listPeople(neighbours) {
+  const people = neighbours.map(({ rating, distance, common_movies: common }) => make("li", {},
+    make("span", { class: "gave" }, make("span", { class: "unseen" }, "gave "), `${rating}★`),
+    ` distance ${oneDecimal(distance)}, ${count(common, "movie")} in common`));
+  const isTied = neighbours.length > 1 && neighbours.every(({ distance }) => distance === neighbours[0].distance);
+  return [
+    make("ol", { "aria-label": "The nearest people" }, ...people),
+    make("p", { class: "hint" }, "A distance adds up the three smallest differences in stars over the movies in common; "
+      + "where there are fewer than three, each missing one counts 3.5."
+      + (isTied ? " Of people equally near, those come first who differ least over all they have in common." : "")),
+  ];
 }
 
 const captioned = (picture, caption) => make("figure", {}, picture, make("figcaption", {}, caption));
