@@ -181,8 +181,10 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
     for n_clients, line in report["clients"].items():
         service, empty = line["service"], line["empty"]
         throughput = service["requests_per_s"] / empty["requests_per_s"]
-        processor = empty["server_cpu_us"] / service["server_cpu_us"]
-        ratios.append([n_clients, format_number(throughput, 2), format_number(processor, 2)])
+        # the system counts processor time in hundredths of a second: a few requests may take none
+        used = service["server_cpu_us"]
+        processor = format_number(empty["server_cpu_us"] / used, 2) if used else "too few requests to tell"
+        ratios.append([n_clients, format_number(throughput, 2), processor])
         for name, values in line.items():
             figures.append([
                 f"{n_clients}, {name}",

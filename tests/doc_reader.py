@@ -33,8 +33,11 @@ NOT_RUN = {
     "source .venv/bin/activate": "the test runs in that environment",
     "make test": "this is it",
     "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
-    "python -m benchmarks.": "minutes to hours; tests/benchmarks runs them on small data",
-    "python -m model.download": "needs the internet; tests/test_download.py brings a server of its own",
+    "python -m benchmarks.ablation": "minutes to hours; tests/benchmarks runs it on small data",
+    "python -m benchmarks.accuracy": "see above",
+    "python -m benchmarks.cold": "see above",
+    "python -m benchmarks.rolling": "see above",
+    "python -m model.download movielens": "needs the internet; tests/test_download.py brings a server",
     "python -m model.large_synthetic --output prize": "a hundred million ratings: two hours in all",
     "python train.py --data prize": "see above",
     "python export.py --run artifacts/runs/prize": "see above",
@@ -46,6 +49,9 @@ NOT_RUN = {
     "curl http://localhost:9000/": "asks the emulator in the container",
 }
 """Beginnings of commands, and why they are not run. The flags of those in Python are compared with --help."""
+
+QUICK = {"train": TINY_FLAGS, "benchmarks.load": ("--clients", "1", "--requests", "10")}
+"""Flags that make a command quick, by its module; those of the page come after them."""
 
 IN_PROCESS = re.compile(r"python (?:-m )?((?:model|benchmarks|deploy)[.\w]*|train|export)(?:\.py)?(?: |$)")
 """Commands that are called instead of started, which saves importing torch for each."""
@@ -101,8 +107,7 @@ class Reader:
 
 def call(module: str, arguments: list[str]) -> None:
     """Call a command's `main`; it must end with status 0."""
-    quick = TINY_FLAGS if module == "train" else ()
-    assert importlib.import_module(module).main([*quick, *arguments]) == 0
+    assert importlib.import_module(module).main([*QUICK.get(module, ()), *arguments]) == 0
 
 
 def run_in_shell(text: str) -> None:

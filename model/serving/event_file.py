@@ -48,8 +48,15 @@ def run_event_file(arguments: argparse.Namespace, handler: Handler) -> int:
     Returns:
         The exit status.
     """
-    logging.getLogger("model").setLevel(logging.WARNING)  # the answer alone is what was asked for
-    return run_command(lambda: answer_file(arguments.event, handler), prog=PROG, verbose=arguments.verbose)
+    logger = logging.getLogger("model")
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # the answer alone is what was asked for
+    try:
+        return run_command(
+            lambda: answer_file(arguments.event, handler), prog=PROG, verbose=arguments.verbose
+        )
+    finally:
+        logger.setLevel(level)
 
 
 def answer_file(path: Path, handler: Handler) -> None:

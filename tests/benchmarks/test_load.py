@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_server_that_does_not_start_is_an_error() -> None:
 def test_tables_put_ratios_first() -> None:
     """300 requests/s over 400 is 0.75; 200 µs over 250 is 0.80."""
     moments = {"p50_ms": 1.5, "p95_ms": 2.0, "p99_ms": 3.0, "client_cpu_us": 50.0}
-    report = {
+    report: dict[str, Any] = {
         "bundle": "tiny",
         "ratings": 1_200,
         "requests": 10,
@@ -56,6 +57,8 @@ def test_tables_put_ratios_first() -> None:
     ratios, figures = build_tables(report)
     assert ratios.rows == [["8", "0.75", "0.80"]]
     assert figures.rows[1] == ["8, service", "300", "1.50", "2.00", "3.00", "250", "50"]
+    report["clients"]["8"]["service"]["server_cpu_us"] = 0.0
+    assert build_tables(report)[0].rows == [["8", "0.75", "too few requests to tell"]]
 
 
 @pytest.mark.slow

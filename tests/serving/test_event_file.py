@@ -1,6 +1,7 @@
 """`python handler.py EVENT`, but for the bundle: its help, its examples, its answers and its complaints."""
 
 import json
+import logging
 import shlex
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def test_examples_of_help_are_answered_when_run_in_the_repository(
 ) -> None:
     """Their events are there, the README's own among them; -v tells aside how long the answer took."""
     monkeypatch.chdir(ROOT)
+    level = logging.getLogger("model").level
     block = read_help(capsys).split("\nexamples:\n")[1].split("\n\n")[0]
     examples = [line.strip() for line in block.splitlines() if not line.startswith("  # ")]
     assert examples[0] == "python handler.py examples/predict-event.json"
@@ -38,6 +40,7 @@ def test_examples_of_help_are_answered_when_run_in_the_repository(
         output, told = capsys.readouterr()
         assert json.loads(output) == {"event": json.loads(arguments.event.read_text()), "context": None}
         assert ("answering: " in told) == ("-v" in example)
+        assert logging.getLogger("model").level == level
 
 
 def test_help_speaks_the_language_of_all_commands_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
