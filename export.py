@@ -1,5 +1,6 @@
 """Turn a finished run into the bundle that handler.py serves, and prove that both predict the same."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactMissingError
 from model.outputs import check_output_folder
-from model.progress import track_step
+from model.progress import track_items
 from model.training.runs import find_newest_run, require_run
 
 RUNS = Path("artifacts/runs")
@@ -34,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ArtifactMissingError(f"there is no finished run in {RUNS}: run train.py first")
         check_output_folder(flags.output)
         require_run(run)
-        with track_step("loading PyTorch"):
-            # only now: it takes seconds, which help and a mistake can do without
-            from model.training.onnx_export import export_run  # ruff: ignore[import-outside-top-level]
+        # only now: they take seconds, which help and a mistake can do without
+        for package in track_items(("torch", "onnx", "numba"), "loading PyTorch", unit="packages"):
+            importlib.import_module(package)
+        from model.training.onnx_export import export_run  # ruff: ignore[import-outside-top-level]
+
         manifest = export_run(run, flags.output)
         parity = manifest["parity"]
         size = sum(file.stat().st_size for file in flags.output.rglob("*") if file.is_file())

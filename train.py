@@ -1,5 +1,6 @@
 """Train the rating predictor offline: ratings and settings to a run folder, with the RMSE table."""
 
+import importlib
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from model.cli import Parser, add_output_flags, print_result, run_command, say_a
 from model.config import add_config_flags, read_config_flags
 from model.formats.pairs import read_pairs
 from model.outputs import check_output_folder
-from model.progress import track_step
+from model.progress import track_items
 from model.splits import parse_split
 from model.synthetic import SyntheticConfig, read_truth, write_synthetic
 from model.training.runs import is_run
@@ -66,11 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ratings.n_duplicates:
             say(f"ratings given twice: {ratings.n_duplicates:,}; the later ones are kept")
         pairs = None if flags.test_pairs is None else read_pairs(flags.test_pairs)
-        with track_step("loading PyTorch"):
-            # only now: it takes seconds, which help and a mistake can do without
-            from model.training.evaluation import format_table  # ruff: ignore[import-outside-top-level]
-            from model.training.report.write import HTML  # ruff: ignore[import-outside-top-level]
-            from model.training.run import train_run  # ruff: ignore[import-outside-top-level]
+        # only now: they take seconds, which help and a mistake can do without
+        for package in track_items(("torch", "pytorch_lightning"), "loading PyTorch", unit="packages"):
+            importlib.import_module(package)
+        from model.training.evaluation import format_table  # ruff: ignore[import-outside-top-level]
+        from model.training.report.write import HTML  # ruff: ignore[import-outside-top-level]
+        from model.training.run import train_run  # ruff: ignore[import-outside-top-level]
+
         metrics = train_run(ratings, config, output, pairs=pairs, truth=read_truth(data), say=say)
         say(f"trained in {metrics['training_seconds']:.1f} s; the run is in {output}")
         report = output / HTML

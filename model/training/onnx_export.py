@@ -89,11 +89,19 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
 
     def write_files(folder: Path) -> dict[str, Any]:
         n_features = len(trained.feature_names)
-        write_network(folder / NETWORK, trained.network, n_features=n_features)
-        if trained.network.encoder is not None:
-            share_table(folder, trained.network.encoder)
-            write_known_users_network(folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features)
-            write_vectors(folder, trained.network.encoder, history)
+        encoder = trained.network.encoder
+        n_networks = 1 if encoder is None else 2
+        with track_step("converting to ONNX", total=n_networks, unit="networks") as step:
+            write_network(folder / NETWORK, trained.network, n_features=n_features)
+            step.advance(1)
+            if encoder is not None:
+                write_known_users_network(
+                    folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features
+                )
+                step.advance(1)
+        if encoder is not None:
+            share_table(folder, encoder)
+            write_vectors(folder, encoder, history)
         if is_worth_listing(history):
             whole = view_history(history)
             np.save(folder / NEAREST_USERS, list_nearest_users(history, whole), allow_pickle=False)
@@ -216,7 +224,7 @@ def _write_onnx(
     level = registration.level
     registration.setLevel(logging.ERROR)
     try:
-        with track_step("converting a network to ONNX"), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
