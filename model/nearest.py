@@ -16,7 +16,7 @@ from model.table import HALF_STAR
 
 NEAREST_USERS: Final = "nearest_users.npy"
 MOST_LISTED: Final = 256
-"""How many users a list holds at most: with 3,000 users, nine predictions of ten need no more."""
+"""How many users a list holds at most: with 3,000 users, five predictions of six need no more."""
 
 ENTRY: Final = np.dtype([
     ("user", np.int32),

@@ -1,8 +1,8 @@
 """List each user's nearest other users, for the bundle.
 
 The work is a pass over the raters of each user's movies, and a look at every other user. That is seconds for
-a few thousand users and hours for the whole Prize, so beyond a bound no lists are made, and serving searches
-for each prediction.
+a few thousand users and far too long for the whole Prize, so beyond a bound no lists are made, and serving
+searches for each prediction.
 """
 
 import numba
@@ -24,7 +24,7 @@ from model.training.bulk_neighbours import (
 from model.views import Views
 
 MOST_WORK = 5_000_000_000
-"""Gaps that are counted at most: about a minute on two cores."""
+"""Gaps that are counted at most."""
 _USER_COST = 8
 """Gaps' worth of work that ranking one user costs."""
 _USERS_AT_ONCE = 256
