@@ -16,11 +16,11 @@ from starlette.types import Lifespan
 
 from model.errors import RatingModelError
 from model.serving import access, problems
-from model.serving.compression import GunzipMiddleware, GzipMiddleware
+from model.serving.compression import GzipMiddleware
 from model.serving.docs_page import add_docs_page
 from model.serving.findings import find_request
 from model.serving.live import LiveService
-from model.serving.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestMiddleware
+from model.serving.middleware import REQUEST_ID_HEADER, RequestMiddleware
 from model.serving.openapi import build_openapi
 from model.serving.page import add_page
 from model.serving.routes import build_routes
@@ -60,8 +60,6 @@ def build_app(
         app.add_exception_handler(kind, _answer_error)
     # the last one added is the first to see a request
     app.add_middleware(GzipMiddleware)
-    app.add_middleware(GunzipMiddleware)
-    app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(access.AccessMiddleware, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -97,10 +95,6 @@ async def _answer_error(request: Request, error: Exception) -> Response:  # ruff
 def _describe(request: Request, error: Exception) -> problems.Problem:
     """Say which problem an error is, with what only the application knows: its routes."""
     if isinstance(error, RequestValidationError):
-        if _has_foreign_body(error):
-            return problems.Problem(
-                415, "the body must be JSON and say so: send the header content-type: application/json"
-            )
         return problems.describe(
             error, find_request(list(get_type_hints(request["route"].endpoint).values()))
         )
@@ -127,8 +121,3 @@ def _list_methods(request: Request) -> list[str]:
         if route.matches(request.scope)[0] is not Match.NONE:
             found |= route.methods
     return sorted(found)
-
-
-def _has_foreign_body(error: RequestValidationError) -> bool:
-    """Whether a body arrived that FastAPI left alone because its content type is not JSON."""
-    return isinstance(error.body, bytes) and bool(error.body)

@@ -1,23 +1,18 @@
-"""Two pure ASGI middlewares: what every request and answer gets, and a limit on a request's body."""
+"""What every request and answer gets, as a pure ASGI middleware."""
 
 import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving import problems
 from model.serving.telemetry import Answered, Telemetry
 
 REQUEST_ID_HEADER: Final = "x-request-id"
-
-LARGEST_BODY: Final = 256 * 1024
-"""Bytes of a request's body that are read before it is refused."""
 
 SECURITY_HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -118,27 +113,3 @@ class RequestMiddleware:
                     seconds=time.perf_counter() - started,
                 )
             )
-
-
-class BodyLimitMiddleware:
-    """Refuses a body beyond `LARGEST_BODY`, counted as it streams, whatever Content-Length claims."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one request."""
-        n_bytes = 0
-
-        async def receive_counted() -> Message:
-            nonlocal n_bytes
-            message = await receive()
-            n_bytes += len(message.get("body", b""))
-            if n_bytes > LARGEST_BODY:
-                # An HTTPException raised here surfaces where the body is read and is answered as any other.
-                raise HTTPException(
-                    413, f"the body is larger than {LARGEST_BODY} bytes, the most that is accepted"
-                )
-            return message
-
-        return self.app(scope, receive_counted, send)

@@ -153,7 +153,7 @@ def describe(error: Exception, request: type[Request] | None = None) -> Problem:
         case PredictionError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, shorten(str(error)), name="no-prediction")
         case HTTPException():
-            return _describe_refusal(error)
+            return Problem(error.status_code, shorten(str(error.detail)), headers=error.headers or {})
         case _:
             return Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -161,16 +161,12 @@ def describe(error: Exception, request: type[Request] | None = None) -> Problem:
             )
 
 
-def _describe_refusal(error: HTTPException) -> Problem:
-    if isinstance(error.__cause__, ValueError | RecursionError):
-        return _malformed("expected UTF-8, numbers below 4,300 digits, and nothing nested a thousand deep")
-    return Problem(error.status_code, shorten(str(error.detail)), headers=error.headers or {})
-
-
 def _describe_findings(found: Sequence[Any], request: type[Request] | None) -> Problem:
     first = found[0]
     if first["type"] == "json_invalid":
-        return _malformed(f"{first['ctx']['error']} (character {first['loc'][-1]})")
+        return Problem(
+            HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}", name="malformed-json"
+        )
     errors = [
         {"where": _say_where(finding["loc"]), "what": shorten(findings.say_what(finding, request))}
         for finding in found[:MOST_ERRORS]
@@ -178,10 +174,6 @@ def _describe_findings(found: Sequence[Any], request: type[Request] | None) -> P
     if len(found) > MOST_ERRORS:
         errors.append({"where": "body", "what": f"{len(found) - MOST_ERRORS} more findings"})
     return _invalid(errors)
-
-
-def _malformed(what: str) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {what}", name="malformed-json")
 
 
 def _invalid(errors: Sequence[Mapping[str, str]]) -> Problem:

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from model.serving import problems
+from model.serving.bodies import JsonRoute
 from model.serving.live import LiveService
 from model.serving.movie_schemas import (
     ModelCard,
@@ -92,6 +93,7 @@ def _name_operation(route: APIRoute) -> str:
 
 def _build_predictions(live: LiveService) -> APIRouter:
     router = APIRouter(
+        route_class=JsonRoute,
         tags=["predictions"],
         responses=_ANY_PROBLEM | _BAD_BODY,
         generate_unique_id_function=_name_operation,

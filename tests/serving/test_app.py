@@ -12,10 +12,10 @@ from small_bundle import CARD
 
 from model.dates import parse_day
 from model.serving.app import build_app
+from model.serving.bodies import LARGEST_BODY
 from model.serving.catalogue import Catalogue
 from model.serving.deadline import due_in
 from model.serving.live import LiveService
-from model.serving.middleware import LARGEST_BODY
 from model.serving.predictor import KnownRating, Query
 from model.serving.problems import LONGEST_TEXT, MOST_ERRORS
 from model.serving.service import Service
@@ -278,10 +278,10 @@ def test_problem_stays_small_when_the_body_is_large_and_wrong(client: AsgiClient
 
 @pytest.mark.parametrize("field", ["title", "\\ud800"])
 def test_original_refuses_when_text_holds_a_lone_surrogate(client: AsgiClient, field: str) -> None:
-    """Half of a surrogate pair, which UTF-8 cannot carry, is a 422 and not a crash while answering."""
+    """Half of a surrogate pair, which UTF-8 cannot carry, is a 400 and not a crash while answering."""
     content = f'{{"customer_id": 7, "rating_date": "2005-02-03", "movie_id": 30, "{field}": "\\ud800"}}'
-    problem = read_problem(client.post("/", content=content.encode(), headers=JSON), status=422)
-    assert problem["status"] == 422
+    problem = read_problem(client.post("/", content=content.encode(), headers=JSON), status=400)
+    assert "surrogate" in problem["detail"]
 
 
 def test_problem_hides_the_error_when_the_code_is_at_fault(

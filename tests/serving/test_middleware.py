@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving.app import build_app
 from model.serving.live import LiveService
-from model.serving.middleware import BodyLimitMiddleware, RequestMiddleware, choose_request_id
+from model.serving.middleware import RequestMiddleware, choose_request_id
 from model.serving.service import Service
 from model.serving.settings import Settings
 from model.serving.telemetry import Telemetry
@@ -28,8 +28,8 @@ def test_choose_request_id_prefers_the_client_when_several_are_at_hand() -> None
     assert choose_request_id(None, context=object()) != choose_request_id(None)
 
 
-def test_middlewares_pass_on_when_the_connection_is_no_request() -> None:
-    """Lifespan messages, which have neither id nor body, go through as they are."""
+def test_request_middleware_passes_on_when_the_connection_is_no_request() -> None:
+    """Lifespan messages, which have no id, go through as they are."""
     received: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +43,7 @@ def test_middlewares_pass_on_when_the_connection_is_no_request() -> None:
         received.append(await asyncio.sleep(0, message))
 
     scope: Scope = {"type": "lifespan"}
-    asyncio.run(RequestMiddleware(BodyLimitMiddleware(app), telemetry=Telemetry())(scope, receive, send))
+    asyncio.run(RequestMiddleware(app, telemetry=Telemetry())(scope, receive, send))
     assert received == [{"type": "lifespan.startup"}, {"type": "lifespan.startup.complete"}]
     assert scope == {"type": "lifespan"}
 
