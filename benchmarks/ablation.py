@@ -34,7 +34,8 @@ from model.progress import track_items
 from model.ratings import read_ratings
 from model.splits import Split, apply_split, parse_split
 from model.training.evaluation import predict_test
-from model.training.fit import encode_rows, fit_network, prepare_rows
+from model.training.fit import encode_rows, fit_network
+from model.training.prepare import prepare_rows
 
 PROG = "python -m benchmarks.ablation"
 EXAMPLES = {

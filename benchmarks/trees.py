@@ -13,7 +13,7 @@ from model.history import History, build_history
 from model.table import Ratings
 from model.training.bulk_neighbours import build_whole_search
 from model.training.evaluation import build_test_queries
-from model.training.fit import prepare_rows
+from model.training.prepare import prepare_rows
 from model.views import view_history
 
 N_TREES = 200

@@ -1,5 +1,7 @@
 """What a network has to beat: a constant, the movie's mean, user and movie biases."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,46 @@ MOVIE_REGULARISATION = 10.0
 USER_REGULARISATION = 15.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Biases:
+    """How far users and movies are from the mean of all ratings, stars."""
+
+    users: NDArray[np.float64]
+    """(n_users,)."""
+    movies: NDArray[np.float64]
+    """(n_movies,); 0 for a movie without ratings."""
+
+
+def solve_biases(
+    users: NDArray[np.integer], movies: NDArray[np.integer], deviations: NDArray[np.floating],
+    *, n_users: int, n_movies: int,
+) -> Biases:  # fmt: skip
+    """Fit user and movie biases by alternating least squares, ten rounds.
+
+    Each user's squared bias is penalised as 15 ratings would be, each movie's as 10.
+
+    Args:
+        users: (n,) the user of each rating, from 0.
+        movies: (n,) its movie, from 0.
+        deviations: (n,) the rating less the mean of all ratings, stars.
+        n_users: how many users there are.
+        n_movies: how many movies there are, unrated ones too.
+
+    Source: Koren, Factor in the neighbors, ACM TKDD 2010, section 2.1; the constants are scikit-surprise's
+        defaults, so that the line can be compared with BaselineOnly.
+    """
+    user_counts = np.bincount(users, minlength=n_users)
+    movie_counts = np.bincount(movies, minlength=n_movies)
+    user_biases = np.zeros(n_users)
+    movie_biases = np.zeros(n_movies)
+    for _ in range(N_ROUNDS):
+        residuals = np.bincount(movies, deviations - user_biases[users], minlength=n_movies)
+        movie_biases = residuals / (movie_counts + MOVIE_REGULARISATION)
+        residuals = np.bincount(users, deviations - movie_biases[movies], minlength=n_users)
+        user_biases = residuals / (user_counts + USER_REGULARISATION)
+    return Biases(users=user_biases, movies=movie_biases)
+
+
 def predict_baselines(history: History, test: Ratings) -> dict[str, NDArray[np.float64]]:
     """Predict test ratings by each baseline, within the scale.
 
@@ -20,11 +62,7 @@ def predict_baselines(history: History, test: Ratings) -> dict[str, NDArray[np.f
 
     Returns:
         By name, (n_test,) stars: constant, the mean of all ratings; movie_mean, that failing the constant;
-        biases, mean + user bias + movie bias fitted by alternating least squares with a penalty of 15 ratings
-        a user and 10 a movie, ten rounds.
-
-    Source: Koren, Factor in the neighbors, ACM TKDD 2010, section 2.1; the constants are scikit-surprise's
-        defaults, so that the line can be compared with BaselineOnly.
+        biases, mean + user bias + movie bias (`solve_biases`).
     """
     users = history.find_users(test.user_ids)
     movies = history.find_movies(test.movie_ids)
@@ -33,20 +71,15 @@ def predict_baselines(history: History, test: Ratings) -> dict[str, NDArray[np.f
     row_movies = history.user_movies
     mean = stars.mean()
     movie_counts = np.bincount(row_movies, minlength=history.n_movies)
-    user_counts = np.diff(history.user_offsets)
     movie_sums = np.bincount(row_movies, stars, minlength=history.n_movies)
     movie_means = np.where(movie_counts > 0, movie_sums / np.maximum(movie_counts, 1), mean)
-    user_biases = np.zeros(history.n_users)
-    movie_biases = np.zeros(history.n_movies)
-    for _ in range(N_ROUNDS):
-        residuals = np.bincount(row_movies, stars - mean - user_biases[row_users], minlength=history.n_movies)
-        movie_biases = residuals / (movie_counts + MOVIE_REGULARISATION)
-        residuals = np.bincount(row_users, stars - mean - movie_biases[row_movies], minlength=history.n_users)
-        user_biases = residuals / (user_counts + USER_REGULARISATION)
+    solved = solve_biases(
+        row_users, row_movies, stars - mean, n_users=history.n_users, n_movies=history.n_movies
+    )
     biases = (
         mean
-        + np.where(users != UNKNOWN, user_biases[users], 0)
-        + np.where(movies != UNKNOWN, movie_biases[movies], 0)
+        + np.where(users != UNKNOWN, solved.users[users], 0)
+        + np.where(movies != UNKNOWN, solved.movies[movies], 0)
     )
     predictions = {
         "constant": np.full(len(test), mean),

@@ -1,7 +1,6 @@
-"""From ratings to a trained network: posterior samples, fold features, heads."""
+"""From held-out rows to a trained network: posterior samples, the encoder, heads."""
 
 import dataclasses
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -9,101 +8,23 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from model.config import RunConfig
-from model.errors import DataError
-from model.features import compute_features, feature_names
+from model.features import feature_names
 from model.history import History
 from model.progress import track_step
 from model.table import HALF_STAR
 from model.training.base import Base, mix_base
-from model.training.bulk_neighbours import build_bulk_search
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import encode_queries
-from model.training.folds import FoldRows, assign_folds, build_fold_rows
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.heads import fit_heads, fit_intervals
 from model.training.module import HeadRows
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
+from model.training.plain import FEWEST_RATINGS, MOST_DOUBTED, forget_tastes, is_ahead
+from model.training.prepare import PreparedRows
 
 MIN_FOLD_SAMPLES = 2
 """A fold's posterior has half the samples of the served one: that is enough to train the heads on, and half
 the time (RMSE on validation rows of movielens-small 0.837 and 0.820 either way)."""
-VALIDATION_SHARE = 0.1
-"""Share of the users whose rows decide when the heads stop."""
-MIN_HEAD_FOLDS = 3
-MOST_SAMPLED = 300_000
-"""Each fold that the heads are trained on takes a run of the sampler without it, a second or two for each
-100,000 ratings: so there are three, or as many as together have this many ratings to be sampled."""
-MOST_HEAD_ROWS = 2
-"""A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
-this many times `head_rows`."""
-MIN_RATINGS = 20
-"""Fewer training ratings than this leave folds without rows."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class PreparedRows:
-    """Held-out rows with their features: the raw material of both networks."""
-
-    rows: FoldRows
-    features: torch.Tensor
-    """float32 (n, n_full_features)."""
-    is_validation: torch.Tensor
-    """bool (n,)."""
-    folds: np.ndarray
-    """(n_ratings,) fold of each by-user row."""
-    movie_row_folds: np.ndarray
-    """(n_ratings,) fold of each by-movie row."""
-    chosen: range
-    """The folds whose rows these are."""
-
-
-def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
-    """Hold out enough folds to train the heads on and compute their features.
-
-    Args:
-        history: the index of the training ratings.
-        config: the run's configuration.
-
-    Raises:
-        DataError: if there are too few ratings.
-    """
-    training = config.training
-    if history.n_ratings < MIN_RATINGS:
-        raise DataError(f"there are {history.n_ratings} training ratings: expected {MIN_RATINGS} or more")
-    rng = np.random.default_rng([training.seed, 1])
-    row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
-    row_movies = np.repeat(np.arange(history.n_movies, dtype=np.int32), np.diff(history.movie_offsets))
-    folds = assign_folds(row_users, history.user_movies, n_folds=training.n_folds, seed=training.seed)
-    movie_row_folds = assign_folds(
-        history.movie_users, row_movies, n_folds=training.n_folds, seed=training.seed
-    )
-    wanted = ceil(training.head_rows * training.n_folds / history.n_ratings)
-    n_chosen = min(training.n_folds, wanted, max(MIN_HEAD_FOLDS, MOST_SAMPLED // history.n_ratings))
-    chosen = range(n_chosen)
-    users = np.ones(history.n_users, dtype=np.bool_)
-    share = MOST_HEAD_ROWS * training.head_rows * training.n_folds / (n_chosen * history.n_ratings)
-    if share < 1:
-        users = rng.random(history.n_users) < share
-    rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, users=users, rng=rng)
-    search = build_bulk_search(
-        history, folds, movie_row_folds, rows.group_folds, most_candidates=training.most_candidates
-    )
-    table = compute_features(
-        history, rows.views, rows.contexts, rows.queries, search=search, names=feature_names("full")
-    )
-    validation_users = rng.random(history.n_users) < VALIDATION_SHARE
-    is_validation = validation_users[rows.contexts.users[rows.queries.groups]]
-    if is_validation.all() or not is_validation.any():
-        # so few users that chance gave one side nothing
-        is_validation = np.arange(len(rows.stars)) % round(1 / VALIDATION_SHARE) == 0
-    return PreparedRows(
-        rows=rows,
-        features=torch.from_numpy(table.matrix),
-        is_validation=torch.from_numpy(is_validation),
-        folds=folds,
-        movie_row_folds=movie_row_folds,
-        chosen=chosen,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -116,10 +37,14 @@ class EncodedRows:
     """float32 (n,) their standard deviations over the samples, stars."""
     encoder: UserEncoder
     """The posterior of all rows."""
+    is_plain: bool
+    """Whether all of it is that of plain biases, which then predict alone."""
 
 
 def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, folder: Path) -> EncodedRows:
     """Sample one posterior for each held-out fold, without it, and one of all rows.
+
+    Where the ratings are few and do not show that this is better, plain biases take its place.
 
     Args:
         history: the index of the training ratings.
@@ -127,17 +52,36 @@ def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, fol
         config: the run's configuration.
         folder: where the posteriors are kept, to resume from.
     """
-    rows = prepared.rows
-    means, spreads = torch.empty(len(rows.stars)), torch.empty(len(rows.stars))
+    rows, is_doubted = prepared.rows, history.n_ratings <= MOST_DOUBTED
+    means, spreads, plain = torch.zeros(3, len(rows.stars))
     query_folds = rows.group_folds[rows.queries.groups]
     for fold in prepared.chosen:
         posterior = _sample(history, prepared, config, folder, fold)
         asked = np.flatnonzero(query_folds == fold)
-        means[asked], spreads[asked] = encode_queries(
-            UserEncoder.from_posterior(posterior), rows.contexts, rows.queries.take(asked)
-        )
-    encoder = UserEncoder.from_posterior(_sample(history, prepared, config, folder, None))
-    return EncodedRows(means, spreads, encoder)
+        queries = rows.queries.take(asked)
+        encoder = UserEncoder.from_posterior(posterior)
+        means[asked], spreads[asked] = encode_queries(encoder, rows.contexts, queries)
+        if is_doubted:
+            biases = forget_tastes(posterior, _collect_observations(history, prepared, fold))
+            plain[asked], _ = encode_queries(UserEncoder.from_posterior(biases), rows.contexts, queries)
+    posterior = _sample(history, prepared, config, folder, None)
+    if is_doubted and not _is_proven(
+        history, prepared, join_inputs(prepared.features, means, spreads), plain
+    ):
+        biases = forget_tastes(posterior, _collect_observations(history, prepared, None))
+        encoder = UserEncoder.from_posterior(biases)
+        return EncodedRows(plain, torch.zeros_like(plain), encoder, is_plain=True)
+    return EncodedRows(means, spreads, UserEncoder.from_posterior(posterior), is_plain=False)
+
+
+def _is_proven(history: History, prepared: PreparedRows, inputs: torch.Tensor, plain: torch.Tensor) -> bool:
+    """Whether the held-out rows show that what the heads would correct is better than plain biases."""
+    if history.n_ratings < FEWEST_RATINGS:
+        return False
+    rows, scale = prepared.rows, history.scale
+    base = mix_base(inputs, torch.from_numpy(rows.stars), _compute_mean(history), feature_names("full"))
+    mixed, biased = (predicted.clamp(scale.low, scale.high).numpy() for predicted in (base(inputs), plain))
+    return is_ahead(mixed, biased, rows.stars, rows.contexts.users[rows.queries.groups])
 
 
 def fit_network(
@@ -161,13 +105,18 @@ def fit_network(
     """
     columns = [feature_names("full").index(name) for name in names]
     features, stars = prepared.features[:, columns], torch.from_numpy(prepared.rows.stars)
-    overall_mean = float(history.user_codes.mean() * HALF_STAR)
+    overall_mean = _compute_mean(history)
     inputs, base = features, Base.constant(overall_mean, len(names))
     if encoded is not None:
         inputs = join_inputs(features, encoded.means, encoded.spreads)
-        base = mix_base(inputs, stars, overall_mean, names)
+        if encoded.is_plain:
+            base = Base.encoder_alone(inputs.shape[1])
+        else:
+            base = mix_base(inputs, stars, overall_mean, names)
     rows = HeadRows(inputs, base(inputs), stars)
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "heads")
+    if encoded is not None and encoded.is_plain:
+        heads.shrink(0.0)
     intervals = fit_intervals(
         rows,
         heads,
@@ -186,6 +135,11 @@ def fit_network(
         high=history.scale.high,
     )
     return TrainedNetwork(network.eval(), config, names)
+
+
+def _compute_mean(history: History) -> float:
+    """The mean of all ratings, stars."""
+    return float(history.user_codes.mean() * HALF_STAR)
 
 
 def _sample(

@@ -28,8 +28,9 @@ from model.table import Ratings
 from model.training.checkpoint import TrainedNetwork, write_checkpoint
 from model.training.curve import read_curve
 from model.training.evaluation import count_unknown, measure, tabulate
-from model.training.fit import encode_rows, fit_network, prepare_rows
+from model.training.fit import encode_rows, fit_network
 from model.training.folds import mix_bits
+from model.training.prepare import prepare_rows
 from model.training.report.collect import FinishedRun
 from model.training.report.write import write_report
 from model.training.runs import METRICS, NETWORK, is_run
@@ -206,6 +207,8 @@ def _fit(
         networks["seed"] = fit_network(history, prepared, config, work / "seed", names=names)
     if config.training.features == "full":
         encoded = encode_rows(history, prepared, config, work)
+        if encoded.is_plain:
+            say("the held-out rows do not show that anything beats plain biases: these predict alone")
         names = feature_names("full")
         networks["full"] = fit_network(history, prepared, config, work / "full", names=names, encoded=encoded)
     return networks

@@ -10,12 +10,12 @@ from model.training.base import Base, mix_base
 NAMES = ("era_mean", "user_count", "user_bias", "movie_bias")
 
 
-@pytest.mark.parametrize(("n_ratings", "expected"), [(0, 8.0), (1, 5.5), (3, 4.25), (999_999, 3.0)])
+@pytest.mark.parametrize(("n_ratings", "expected"), [(0, 8.0), (3, 5.5), (24, 4.0), (999_999, 3.005)])
 def test_base_takes_less_of_the_second_mix_when_user_has_more_ratings(
     n_ratings: int, expected: float
 ) -> None:
-    """1 + 2 for a user known well, 4 + 2 x 2 for a new one; n ratings get 1 / (1 + n) of the latter."""
-    base = Base(torch.tensor([1.0, 4.0]), torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([0.0, 1.0]))
+    """1 + 2 for a user known well, 4 + 2 x 2 for a new one; n ratings get 1 / √(1 + n) of the latter."""
+    base = Base(torch.tensor([1.0, 4.0]), torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([0.0, 0.5]))
     assert base(torch.tensor([[2.0, math.log1p(n_ratings)]])).item() == pytest.approx(expected, abs=1e-4)
 
 
@@ -24,44 +24,81 @@ def test_base_is_the_same_for_everybody_when_constant() -> None:
     assert Base.constant(3.0, 2)(torch.tensor([[7.0, 0.0], [0.0, 9.0]])).tolist() == [3.0, 3.0]
 
 
-def mix(encoded: float, stars: float, n_rows: int, *, log_count: float) -> tuple[list[float], list[float]]:
-    """The shares of encoder and biases found for users known well and for new ones."""
-    inputs = torch.tensor([[7.0, log_count, 0.25, 0.25, encoded, 0.5]]).repeat(n_rows, 1)
-    base = mix_base(inputs, torch.full((n_rows,), stars), 2.5, NAMES)
+def test_base_is_the_last_input_but_one_when_encoder_is_alone() -> None:
+    """The encoder's mean comes before its spread."""
+    assert Base.encoder_alone(3)(torch.tensor([[7.0, 3.5, 0.5], [0.0, 2.5, 0.5]])).tolist() == [3.5, 2.5]
+
+
+def mix(n_rows: int, *, n_ratings: float, right: float, missed: float = 0.0) -> Base:
+    """The base found from rows of one kind of user, whose biases say 3 and whose encoder says 4, then 2.
+
+    Args:
+        n_rows: an even number.
+        n_ratings: of the user.
+        right: the share of the encoder in the actual ratings.
+        missed: how far they are above both, stars.
+    """
+    gains = torch.tensor([1.0, -1.0]).repeat(n_rows // 2)
+    inputs = torch.tensor([7.0, math.log1p(n_ratings), 0.25, 0.25, 0.0, 0.5]).repeat(n_rows, 1)
+    inputs[:, 4] = 3 + gains
+    base = mix_base(inputs, 3 + right * gains + missed, 2.5, NAMES)
     assert base.weights[:, [0, 1, 5]].count_nonzero() == 0
-    assert torch.equal(base.weights[:, 2], base.weights[:, 3])
-    assert base.constants.tolist() == pytest.approx((base.weights[:, 2] * 2.5).tolist())
-    return base.weights[:, 4].tolist(), base.weights[:, 2].tolist()
+    return base
 
 
 @pytest.mark.parametrize(
-    ("encoded", "stars", "n_rows", "share"),
+    ("right", "n_rows", "share"),
     [
-        (4.0, 4.0, 4_000, 0.9),  # the encoder is right: (4000 x 1 + 1000 x 0.5) / 5000
-        (4.0, 3.0, 4_000, 0.1),  # the biases are right: (0 + 1000 x 0.5) / 5000
-        (4.0, 3.0, 1_000, 0.25),  # after fewer rows that is less certain
-        (4.0, 9.0, 4_000, 1.0),  # never more than the encoder alone
-        (3.0, 4.0, 4_000, 0.0),  # nothing to choose between them
-        (4.0, 3.0, 10_000, 0.5 / 11),  # (0 + 1000 x 0.5) / 11000
+        (1.0, 4_000, 0.9),  # the encoder is right: (4000 x 1 + 1000 x 0.5) / 5000
+        (0.0, 4_000, 0.1),  # the biases are right: (0 + 1000 x 0.5) / 5000
+        (0.0, 1_000, 0.25),  # after fewer rows that is less certain
+        (6.0, 4_000, 1.0),  # never more than the encoder alone
+        (-6.0, 4_000, 0.0),  # never less than the biases alone
+        (0.0, 10_000, 0.5 / 11),  # (0 + 1000 x 0.5) / 11000
     ],
 )
 def test_mix_base_weighs_encoder_against_biases_when_one_is_right(
-    encoded: float, stars: float, n_rows: int, share: float
+    right: float, n_rows: int, share: float
 ) -> None:
     """The mean of all is 2.5 and the biases add 0.5 to it; 1,000 more rows say half and half.
 
     Of what is not the encoder's share, 10,000 / (10,000 + n rows) is left for users known well, a half after
     10,000; for new ones, all of it.
     """
-    [_, encoder], [_, biases] = mix(encoded, stars, n_rows, log_count=0.0)
-    assert (encoder, biases) == pytest.approx((share, 1 - share), abs=1e-4)
-    [encoder, _], [biases, _] = mix(encoded, stars, n_rows, log_count=20.0)
+    new = mix(n_rows, n_ratings=0, right=right)
+    assert new.weights[1, [4, 2, 3]].tolist() == pytest.approx([share, 1 - share, 1 - share], abs=1e-4)
+    assert new.constants[1].item() == pytest.approx(2.5 * (1 - share), abs=1e-4)
+    known = mix(n_rows, n_ratings=math.expm1(40.0), right=right)
     kept = (1 - share) * 10_000 / (10_000 + n_rows)
-    assert (encoder, biases) == pytest.approx((1 - kept, kept), abs=1e-4)
+    assert known.weights[0, [4, 2, 3]].tolist() == pytest.approx([1 - kept, kept, kept], abs=1e-4)
+    assert known.constants[0].item() == pytest.approx(2.5 * kept, abs=1e-4)
+
+
+def test_mix_base_says_half_and_half_when_nobody_is_without_ratings() -> None:
+    """Nothing is known of users without ratings but what is believed beforehand."""
+    base = mix(4_000, n_ratings=math.expm1(40.0), right=1.0)
+    assert base.weights[1, [4, 2, 3]].tolist() == pytest.approx([0.5, 0.5, 0.5], abs=1e-4)
+    assert base.constants[1].item() == pytest.approx(1.25, abs=1e-4)
+
+
+def test_mix_base_adds_a_constant_when_users_without_ratings_like_what_they_choose() -> None:
+    """0.3 stars better than expected in 2,000 rows, and as expected in 1,000 more: 0.2."""
+    base = mix(2_000, n_ratings=0, right=0.5, missed=0.3)
+    assert base.constants[1].item() == pytest.approx(0.5 * 2.5 + 0.2, abs=1e-4)
+
+
+def test_mix_base_believes_less_of_the_users_bias_when_few_ratings_mislead() -> None:
+    """Users of three ratings, half new, are 0.1 worse than their bias of 0.25 says in 2,000 rows.
+
+    0.5 x 0.25 x -0.8 would make up for it; 1,000 more rows say nothing, so it is -0.8 x 2 / 3.
+    """
+    base = mix(2_000, n_ratings=3, right=0.5, missed=-0.1)
+    assert (base.weights[1, 2] - base.weights[1, 3]).item() == pytest.approx(-1.6 / 3, abs=1e-4)
+    assert (base.weights[0, 2] - base.weights[0, 3]).item() == 0
 
 
 def test_mix_base_gives_everybody_one_mix_when_counts_are_no_feature() -> None:
-    """Without the number of ratings nobody can be told to be new."""
+    """Without the number of ratings nobody can be told from somebody new."""
     inputs = torch.tensor([[0.5, 4.0, 0.5], [0.5, 2.0, 0.5]]).repeat(500, 1)
     base = mix_base(inputs, torch.full((1_000,), 3.0), 2.5, ("movie_bias",))
     # the biases are right: (0 + 1000 x 0.5) / 2000 is the encoder's
