@@ -173,7 +173,10 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
     with staged_folder(path) as staged:
         manifest = write_files(staged)
         files = sorted(file for file in staged.rglob("*") if file.is_file())
-        hashes = {file.relative_to(staged).as_posix(): hash_file(file) for file in files}
+        hashes = {
+            file.relative_to(staged).as_posix(): hash_file(file)
+            for file in track_items(files, "hashing the bundle", unit="files")
+        }
         samples = {
             file.relative_to(staged).as_posix(): hash_samples(file)
             for file in files

@@ -17,6 +17,7 @@ import numpy as np
 from model.checksums import hash_samples
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
+from model.grouping import number_days, place_by_group
 from model.history import History, build_history
 from model.progress import track_step
 from model.ratings import read_ratings
@@ -65,15 +66,12 @@ def read_ratings_once(path: Path, cache: Path, *, say: Callable[[str], None]) ->
             shutil.rmtree(store)
         else:
             say(f"reading {stored.history.n_ratings:,} ratings from {store}")
-            with track_step("reading arrays"):
-                return _list_ratings(stored)
+            return _list_ratings(stored)
     ratings = read_ratings(path)
     if len(ratings) >= SMALLEST:
         say(f"keeping {len(ratings):,} ratings as arrays in {store}")
-        with track_step("indexing and writing arrays"):
-            write_store(
-                store, Store(build_history(ratings), ratings.movies, ratings.n_duplicates, ratings.origin)
-            )
+        history = build_history(ratings)
+        write_store(store, Store(history, ratings.movies, ratings.n_duplicates, ratings.origin))
     return ratings
 
 
@@ -136,16 +134,23 @@ def _identify(path: Path) -> str:
 def _list_ratings(stored: Store) -> Ratings:
     """The table of a store's ratings, in time order."""
     history = stored.history
-    order = np.argsort(history.user_days, kind="stable").astype(np.uint32)
     ids_fit = max(history.user_ids[-1], history.movie_ids[-1]) <= np.iinfo(np.int32).max
     id_type: type[np.int32 | np.int64] = np.int32 if ids_fit else np.int64
     known_users: Ids = history.user_ids.astype(id_type)
     known_movies: Ids = history.movie_ids.astype(id_type)
+    n = history.n_ratings
+    user_ids, movie_ids = np.empty(n, dtype=id_type), np.empty(n, dtype=id_type)
+    stars, days = np.empty(n, dtype=np.float32), np.empty_like(history.user_days)
+    row_users = np.repeat(known_users, np.diff(history.user_offsets))
+    with track_step("reading arrays", total=n, unit="ratings") as step:
+        for rows, at in place_by_group(*number_days(history.user_days), step):
+            user_ids[at], movie_ids[at] = row_users[rows], known_movies[history.user_movies[rows]]
+            stars[at], days[at] = history.user_codes[rows] * np.float32(HALF_STAR), history.user_days[rows]
     return Ratings(
-        user_ids=np.repeat(known_users, np.diff(history.user_offsets))[order],
-        movie_ids=known_movies[history.user_movies[order]],
-        stars=history.user_codes[order] * np.float32(HALF_STAR),
-        days=history.user_days[order],
+        user_ids=user_ids,
+        movie_ids=movie_ids,
+        stars=stars,
+        days=days,
         movies=stored.movies,
         scale=history.scale,
         n_duplicates=stored.n_duplicates,

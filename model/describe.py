@@ -15,7 +15,6 @@ from model.formats.choice import choose_movie_file, choose_rating_files
 from model.formats.layout import Column
 from model.formats.source import open_source
 from model.portrait import portray_ratings
-from model.progress import track_step
 from model.ratings import read_ratings
 from model.suggestions import suggest_path
 from model.table import Origin
@@ -63,8 +62,7 @@ def describe_data(path: Path) -> dict[str, Any]:
             "movie_file": None if movie_file is None else movie_file[0].path.as_posix(),
         }
     ratings = read_ratings(path)
-    with track_step("counting"):
-        facts = portray_ratings(ratings)
+    facts = portray_ratings(ratings)
     return {"data": str(path), "format": {"origin": ratings.origin.value, **form}, **facts}
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from model.dates import LAST_DAY, Days
 from model.errors import DataError
+from model.grouping import find_offsets, number_ids, place_by_group
+from model.progress import track_step
 from model.table import HALF_STAR, NO_YEAR, Ids, Ratings, RatingScale
 
 MovieIndexes = NDArray[np.int32]
@@ -33,8 +35,6 @@ ERA_NAMES = ("before 1970", "1970-1989", "1990 and later")
 _ROWS_AT_ONCE = 1 << 22
 """Rows counted at once: of a hundred million, wider copies would not fit."""
 _ERA_STARTS = (1970, 1990)
-_MOST_TABLED = 1 << 26
-"""Ids up to this one are numbered through a table of as many entries."""
 NO_ERA = -1
 """The era of a movie without a release year."""
 
@@ -128,11 +128,11 @@ class History:
 
     def find_users(self, user_ids: Ids) -> UserIndexes:
         """Look up users: (n,) ids to (n,) indexes, `UNKNOWN` where the history does not hold the user."""
-        return _find(self.user_ids, user_ids)
+        return find(self.user_ids, user_ids)
 
     def find_movies(self, movie_ids: Ids) -> MovieIndexes:
         """Look up movies: (n,) ids to (n,) indexes, `UNKNOWN` where the catalogue does not list the movie."""
-        return _find(self.movie_ids, movie_ids)
+        return find(self.movie_ids, movie_ids)
 
     def user_rows(self, user_index: int, as_of: int = NO_CUT) -> slice:
         """The rows of the by-user arrays that hold a user's ratings strictly before `as_of`.
@@ -172,31 +172,40 @@ def build_history(ratings: Ratings) -> History:
     Raises:
         DataError: if a rated movie is missing from the catalogue.
     """
-    user_ids, users = number_ids(ratings.user_ids)
-    movie_ids = ratings.movies.movie_ids
-    rated_ids, movies = number_ids(ratings.movie_ids)
-    places = _find(movie_ids, rated_ids)
-    if np.any(places == UNKNOWN):
-        raise DataError(f"movie {rated_ids[places == UNKNOWN][0]} has ratings but is not in the catalogue")
-    movies = places[movies]
-    codes = encode_stars(ratings.stars)
-    by_movie = order_stably(movies, len(movie_ids))
-    of_movies = (users[by_movie], codes[by_movie], ratings.days[by_movie])
-    del by_movie
-    by_user = order_stably(users, len(user_ids))
+    movie_ids, n = ratings.movies.movie_ids, len(ratings)
+    with track_step("indexing ratings", total=n, unit="ratings") as step:
+        user_ids, users = number_ids(ratings.user_ids, step, worth=0.15)
+        rated_ids, movies = number_ids(ratings.movie_ids, step, worth=0.15)
+        places = find(movie_ids, rated_ids)
+        if np.any(places == UNKNOWN):
+            raise DataError(
+                f"movie {rated_ids[places == UNKNOWN][0]} has ratings but is not in the catalogue"
+            )
+        movies = places[movies]
+        codes, days = encode_stars(ratings.stars), ratings.days
+        user_offsets = find_offsets(users, len(user_ids))
+        movie_offsets = find_offsets(movies, len(movie_ids))
+        movie_users = np.empty(n, dtype=np.int32)
+        movie_codes, movie_days = np.empty_like(codes), np.empty_like(days)
+        for rows, at in place_by_group(movies, movie_offsets, step, worth=0.3):
+            movie_users[at], movie_codes[at], movie_days[at] = users[rows], codes[rows], days[rows]
+        user_movies = np.empty(n, dtype=np.int32)
+        user_codes, user_days = np.empty_like(codes), np.empty_like(days)
+        for rows, at in place_by_group(users, user_offsets, step, worth=0.4):
+            user_movies[at], user_codes[at], user_days[at] = movies[rows], codes[rows], days[rows]
     return History(
         user_ids=user_ids,
         movie_ids=movie_ids,
         release_years=ratings.movies.release_years,
         scale=ratings.scale,
-        user_offsets=_offsets(users, len(user_ids)),
-        user_movies=movies[by_user],
-        user_codes=codes[by_user],
-        user_days=ratings.days[by_user],
-        movie_offsets=_offsets(movies, len(movie_ids)),
-        movie_users=of_movies[0],
-        movie_codes=of_movies[1],
-        movie_days=of_movies[2],
+        user_offsets=user_offsets,
+        user_movies=user_movies,
+        user_codes=user_codes,
+        user_days=user_days,
+        movie_offsets=movie_offsets,
+        movie_users=movie_users,
+        movie_codes=movie_codes,
+        movie_days=movie_days,
         movie_histogram=count_codes(movies, codes, len(movie_ids)),
     )
 
@@ -212,45 +221,6 @@ def count_codes(movies: MovieIndexes, codes: Codes, n_movies: int) -> NDArray[np
     return histogram.reshape(n_movies, N_CODES)
 
 
-def number_ids(ids: Ids) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Number the different ids in ascending order, from 0.
-
-    Args:
-        ids: (n,) ids, 1 or more.
-
-    Returns:
-        The different ids, ascending; and (n,) the number of each.
-    """
-    largest = int(ids.max(initial=0))
-    if largest > _MOST_TABLED:
-        different, numbers = np.unique(ids, return_inverse=True)
-        return different.astype(np.int64, copy=False), numbers.astype(np.int32)
-    # a table by id takes a tenth of the time that sorting takes
-    occurs = np.zeros(largest + 1, dtype=np.bool_)
-    occurs[ids] = True
-    table = np.cumsum(occurs, dtype=np.int32) - 1
-    return np.flatnonzero(occurs), table[ids]
-
-
-def order_stably(groups: NDArray[np.int32], n_groups: int) -> NDArray[np.uint32] | NDArray[np.int64]:
-    """The stable order of rows by group, (n,) row numbers.
-
-    NumPy sorts 16-bit numbers by radix, in time linear in their number: larger ones are sorted by their lower
-    half first. Row numbers are kept in 32 bits.
-
-    Args:
-        groups: (n,) 0 to n_groups - 1.
-        n_groups: how many.
-    """
-    if len(groups) > np.iinfo(np.uint32).max:
-        return np.argsort(groups, kind="stable")
-    order = np.argsort(groups.astype(np.uint16), kind="stable").astype(np.uint32)
-    if n_groups <= 1 << 16:
-        return order
-    upper = (groups >> 16).astype(np.uint16)[order]
-    return order[np.argsort(upper, kind="stable")]
-
-
 def find_one(sorted_ids: NDArray[np.int64], wanted: int | None) -> int:
     """Look up one id among ascending ones: its place, or `UNKNOWN`."""
     if wanted is None:
@@ -259,13 +229,10 @@ def find_one(sorted_ids: NDArray[np.int64], wanted: int | None) -> int:
     return place if place < len(sorted_ids) and sorted_ids[place] == wanted else UNKNOWN
 
 
-def _find(sorted_ids: NDArray[np.int64], ids: Ids) -> NDArray[np.int32]:
+def find(sorted_ids: Ids, ids: Ids) -> NDArray[np.int32]:
+    """Look up ids among ascending ones: (n,) places, `UNKNOWN` where an id is not among them."""
     places = np.searchsorted(sorted_ids, ids)
     if len(sorted_ids) == 0:
         return np.full(len(ids), UNKNOWN, dtype=np.int32)
     found = sorted_ids[np.minimum(places, len(sorted_ids) - 1)] == ids
     return np.where(found, places, UNKNOWN).astype(np.int32)
-
-
-def _offsets(groups: NDArray[np.int32], n_groups: int) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n_groups))]).astype(np.int64)

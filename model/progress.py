@@ -21,6 +21,9 @@ DELAY = 1.0
 MEGABYTE = 1e6
 """Steps that read or write count in megabytes of so many bytes, with the unit `MB`."""
 
+ROWS_AT_ONCE = 1 << 20
+"""Rows from one sign of progress to the next: of a hundred million, a fraction of a second's work."""
+
 _Item = TypeVar("_Item")
 
 
@@ -52,6 +55,22 @@ class Step:
         """
         self.done, self.total = done, total
         _display.refresh(self)
+
+    def go_through(self, n_rows: int, *, worth: float = 1.0, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
+        """Go through rows a block at a time and say how far it is.
+
+        Args:
+            n_rows: how many there are.
+            worth: how many units a row counts; less than 1 where the step goes through its rows again.
+            at_once: rows in a block.
+
+        Yields:
+            The rows of each block.
+        """
+        for start in range(0, n_rows, at_once):
+            rows = slice(start, min(start + at_once, n_rows))
+            yield rows
+            self.advance((rows.stop - rows.start) * worth)
 
     def describe_count(self) -> str:
         """How much is done: `1,200 of 5,000 pairs`; nothing where nothing is counted."""
@@ -109,6 +128,24 @@ def track_items(items: Iterable[_Item], name: str, *, unit: str) -> Iterator[_It
         for item in items:
             yield item
             step.advance()
+
+
+def track_rows(
+    n_rows: int, name: str, *, unit: str = "ratings", at_once: int = ROWS_AT_ONCE
+) -> Iterator[slice]:
+    """Go through rows a block at a time: a step of as many units as there are rows.
+
+    Args:
+        n_rows: how many there are.
+        name: as for `track_step`.
+        unit: what a row is, in the plural.
+        at_once: rows in a block.
+
+    Yields:
+        The rows of each block.
+    """
+    with track_step(name, total=n_rows, unit=unit) as step:
+        yield from step.go_through(n_rows, at_once=at_once)
 
 
 @contextmanager
@@ -241,7 +278,7 @@ def _format_number(number: float) -> str:
     >>> _format_number(12345.6), _format_number(0.82)
     ('12,346', '0.8')
     """
-    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.1f}"
+    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 
 _display = _Display()

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dates import format_day
+from model.dates import Days, format_day
 from model.errors import DataError
 from model.formats.choice import choose_movie_file, choose_rating_files
 from model.formats.layout import Column
@@ -16,14 +19,16 @@ from model.formats.lines import MAX_ID
 from model.formats.movies import build_catalogue, read_movie_facts
 from model.formats.rows import read_rows
 from model.formats.source import open_source
+from model.grouping import list_ids, number_days, place_by_group
 from model.outputs import check_output_file
-from model.progress import track_step
+from model.progress import ROWS_AT_ONCE, track_step
 from model.table import HALF_STAR, HALF_STARS, NO_YEAR, WHOLE_STARS, Ids, Ratings
 
 SAMPLE_COLUMNS = ("customer_id", "rating", "rating_date", "movie_id", "release_year", "title")
 """The columns of the sample CSV."""
 
 _ROWS_PER_WRITE = 1 << 16
+_ROWS_PER_PART = 1 << 22
 
 
 def read_ratings(path: Path) -> Ratings:
@@ -44,29 +49,59 @@ def read_ratings(path: Path) -> Ratings:
     with open_source(path) as source:
         files = choose_rating_files(source)
         rows = read_rows(files.members, files.layout)
-        facts = dict.fromkeys(np.unique(rows.movie_ids).tolist(), ("", NO_YEAR)) | rows.movies
+        facts = dict.fromkeys(list_ids(rows.movie_ids).tolist(), ("", NO_YEAR)) | rows.movies
         if not files.layout.has(Column.TITLE) and (movie_file := choose_movie_file(source, files)):
             facts |= read_movie_facts(*movie_file)
     if not len(rows.user_ids) or rows.half_stars is None or rows.days is None:
         raise DataError(f"{path}: no ratings in it; expected lines {files.layout.form}")
-    with track_step("sorting ratings"):
-        order = np.argsort(rows.days if rows.times is None else rows.times, kind="stable")
-        user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
-        superseded = find_superseded(user_ids, movie_ids)
+    columns = [rows.user_ids, rows.movie_ids, rows.half_stars, rows.days]
+    user_ids, movie_ids, half_stars, days = _sort_by_time(columns, rows.days, rows.times)
+    del rows, columns  # a hundred million rows are not held twice
+    superseded = find_superseded(user_ids, movie_ids)
     if len(superseded):
-        order = np.delete(order, superseded)
-        user_ids, movie_ids = rows.user_ids[order], rows.movie_ids[order]
-    half_stars = rows.half_stars[order]
+        user_ids, movie_ids, half_stars, days = (
+            np.delete(column, superseded) for column in (user_ids, movie_ids, half_stars, days)
+        )
     return Ratings(
         user_ids=user_ids,
         movie_ids=movie_ids,
         stars=half_stars * np.float32(HALF_STAR),
-        days=rows.days[order],
+        days=days,
         movies=build_catalogue(facts),
         scale=HALF_STARS if np.any(half_stars % 2) else WHOLE_STARS,
         n_duplicates=len(superseded),
         origin=files.layout.origin,
     )
+
+
+def _sort_by_time(
+    columns: Sequence[NDArray[Any]], days: Days, times: NDArray[np.int64] | None
+) -> list[NDArray[Any]]:
+    """Sort columns by day, and by the finer time where there is one; what is equal keeps its order.
+
+    Args:
+        columns: (n,) each.
+        days: (n,) at least one.
+        times: (n,) seconds of those days, or None.
+    """
+    groups, offsets = number_days(days)
+    given = [*columns] if times is None else [*columns, times]
+    ordered = [np.empty_like(column) for column in given]
+    with track_step("sorting ratings", total=len(days), unit="ratings") as step:
+        for rows, places in place_by_group(groups, offsets, step, worth=1.0 if times is None else 0.5):
+            for column, target in zip(given, ordered, strict=True):
+                target[places] = column[rows]
+        if times is None:
+            return ordered
+        seconds = ordered.pop()
+        starts = np.searchsorted(offsets, np.arange(0, len(days), ROWS_AT_ONCE))  # of blocks of whole days
+        bounds = np.unique(offsets[[*starts, -1]]).tolist()
+        for start, stop in itertools.pairwise(bounds):
+            order = start + np.argsort(seconds[start:stop], kind="stable")
+            for column in ordered:
+                column[start:stop] = column[order]
+            step.advance((stop - start) * 0.5)
+    return ordered
 
 
 def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
@@ -79,16 +114,28 @@ def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
     Returns:
         Their numbers, ascending.
     """
-    if int(user_ids.max(initial=0)) >= MAX_ID // (int(movie_ids.max(initial=0)) + 1):
+    n_keys = int(movie_ids.max(initial=0)) + 1
+    if int(user_ids.max(initial=0)) >= MAX_ID // n_keys:
         user_ids = np.unique(user_ids, return_inverse=True)[1]
         movie_ids = np.unique(movie_ids, return_inverse=True)[1]
-    keys = user_ids.astype(np.int64) * (int(movie_ids.max(initial=0)) + 1) + movie_ids
-    ascending = np.sort(keys)
-    repeated_keys = ascending[1:][ascending[1:] == ascending[:-1]]
-    # Few pairs, if any, occur twice: only their rows are worth a slower look.
-    repeated = np.flatnonzero(np.isin(keys, repeated_keys))
-    by_key = repeated[np.argsort(keys[repeated], kind="stable")]
-    return np.sort(by_key[:-1][keys[by_key[1:]] == keys[by_key[:-1]]])
+        n_keys = int(movie_ids.max(initial=0)) + 1
+    # all rows of a user are in one part: each part is sorted by itself, near the processor
+    n_parts = len(user_ids) // _ROWS_PER_PART + 1
+    parts = (user_ids % n_parts).astype(np.uint16)
+    found = [np.array([], dtype=np.int64)]
+    with track_step("looking for ratings given twice", total=len(user_ids), unit="ratings") as step:
+        for part in range(n_parts):
+            rows = np.flatnonzero(parts == part)
+            keys = user_ids[rows].astype(np.int64) * n_keys + movie_ids[rows]
+            ascending = np.sort(keys)
+            # few pairs, if any, occur twice: only their rows are worth a slower look
+            repeated = np.isin(keys, ascending[1:][ascending[1:] == ascending[:-1]])
+            rows, repeated_keys = rows[repeated], keys[repeated]
+            by_key = np.argsort(repeated_keys, kind="stable")
+            again = repeated_keys[by_key[1:]] == repeated_keys[by_key[:-1]]
+            found.append(rows[by_key[:-1][again]])
+            step.advance(len(keys))
+    return np.sort(np.concatenate(found))
 
 
 def write_sample_csv(ratings: Ratings, path: Path) -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from model.cli import Parser, add_output_flags, parse_day_flag, print_result, run_command
 from model.dates import format_day
 from model.errors import ConfigError, DataError
+from model.grouping import list_ids, number_ids
 from model.outputs import check_output_file
+from model.progress import track_step
 from model.ratings import read_ratings, write_sample_csv
 from model.table import Ids, Movies, Ratings
 
@@ -88,7 +90,7 @@ def sample_movies(ratings: Ratings, *, n_movies: int, min_ratings_per_user: int,
     _check_at_least(1, n_movies, "the number of movies")
     _check_at_least(0, min_ratings_per_user, "the minimum of ratings per user")
     _check_at_least(0, seed, "the seed")
-    rated = np.unique(ratings.movie_ids)
+    rated = list_ids(ratings.movie_ids)
     if n_movies > len(rated):
         raise ConfigError(f"{n_movies} movies are wanted, but only {len(rated)} have ratings")
     drawn = np.random.default_rng(seed).choice(rated, n_movies, replace=False)
@@ -188,8 +190,10 @@ def _check_at_least(lowest: int, number: int, name: str) -> None:
 
 def _has_at_least(ids: Ids, n: int) -> NDArray[np.bool_]:
     """Mark the rows whose id occurs at least n times, (n_rows,)."""
-    _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
-    return (counts >= n)[inverse]
+    with track_step("counting ratings", total=len(ids), unit="ratings") as step:
+        _, numbers = number_ids(ids, step)
+        enough: NDArray[np.bool_] = (np.bincount(numbers) >= n)[numbers]
+    return enough
 
 
 def _keep(ratings: Ratings, rows: NDArray[np.bool_]) -> Ratings:
@@ -219,7 +223,7 @@ def _describe_span(ratings: Ratings) -> str:
 
 
 def _count(ids: Ids) -> int:
-    return len(np.unique(ids))
+    return len(list_ids(ids))
 
 
 if __name__ == "__main__":

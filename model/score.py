@@ -19,7 +19,7 @@ from model.history import NO_CUT, UNKNOWN, History
 from model.metrics import rmse, score_by_history
 from model.neighbours import NeighbourSearch
 from model.outputs import check_output_file
-from model.progress import track_step
+from model.progress import track_rows, track_step
 from model.serving.predictor import Predictor
 
 PROG = "python -m model.score"
@@ -103,10 +103,12 @@ def count_known(history: History, pairs: Pairs, cuts: NDArray[np.int32]) -> NDAr
     """
     users, movies = history.find_users(pairs.user_ids), history.find_movies(pairs.movie_ids)
     counts = np.empty(len(pairs), dtype=np.int64)
-    for place, (user, movie, cut) in enumerate(
-        zip(users.tolist(), movies.tolist(), cuts.tolist(), strict=True)
-    ):
-        counts[place] = np.count_nonzero(history.user_movies[history.user_rows(user, cut)] != movie)
+    for rows in track_rows(len(pairs), "counting known ratings", unit="pairs", at_once=CHUNK_PAIRS):
+        asked = zip(users[rows].tolist(), movies[rows].tolist(), cuts[rows].tolist(), strict=True)
+        counts[rows] = [
+            np.count_nonzero(history.user_movies[history.user_rows(user, cut)] != movie)
+            for user, movie, cut in asked
+        ]
     return counts
 
 
@@ -199,13 +201,13 @@ def _format_csv(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator[str]:
     """Write one line a pair.
 
     Yields:
-        The header, then `user,movie,stars`.
+        The header, then blocks of `user,movie,stars`.
     """
     yield f"{COLUMNS}\n"
-    for user, movie, stars in zip(
-        pairs.user_ids.tolist(), pairs.movie_ids.tolist(), predicted.tolist(), strict=True
-    ):
-        yield f"{user},{movie},{stars:.4f}\n"
+    for rows in track_rows(len(pairs), "writing", unit="predictions", at_once=CHUNK_PAIRS):
+        columns = (pairs.user_ids[rows], pairs.movie_ids[rows], predicted[rows])
+        lines = zip(*(column.tolist() for column in columns), strict=True)
+        yield "".join(f"{user},{movie},{stars:.4f}\n" for user, movie, stars in lines)
 
 
 def _format_submission(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator[str]:
@@ -215,11 +217,12 @@ def _format_submission(pairs: Pairs, predicted: NDArray[np.float32]) -> Iterator
         `movie:` above the predictions of its users, one a line.
     """
     previous = None
-    for movie, stars in zip(pairs.movie_ids.tolist(), predicted.tolist(), strict=True):
-        if movie != previous:
-            yield f"{movie}:\n"
-            previous = movie
-        yield f"{stars:.4f}\n"
+    for rows in track_rows(len(pairs), "writing", unit="predictions", at_once=CHUNK_PAIRS):
+        for movie, stars in zip(pairs.movie_ids[rows].tolist(), predicted[rows].tolist(), strict=True):
+            if movie != previous:
+                yield f"{movie}:\n"
+                previous = movie
+            yield f"{stars:.4f}\n"
 
 
 def _build_report(

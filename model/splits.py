@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from model.dates import format_day, parse_day
 from model.errors import ConfigError, DataError
+from model.grouping import find_offsets, number_ids, place_by_group
+from model.history import UNKNOWN, find
+from model.progress import track_rows, track_step
 from model.suggestions import suggest
 from model.table import Ids, Ratings
 
@@ -158,31 +161,37 @@ def find_pairs(
     Returns:
         (n_pairs,) row numbers of the table; -1 where it does not have the pair.
     """
-    if len(among_user_ids) == 0:
-        return np.full(len(user_ids), -1)
-    users, movies = np.unique(among_user_ids), np.unique(among_movie_ids)
+    if len(user_ids) == 0:
+        return np.array([], dtype=np.int64)
+    users, movies = np.unique(user_ids), np.unique(movie_ids)
 
     def compute_keys(of_users: Ids, of_movies: Ids) -> NDArray[np.int64]:
-        # Dense numbers first: the product of two raw ids may not fit an int64.
-        return np.searchsorted(users, of_users) * (len(movies) + 1) + np.searchsorted(movies, of_movies)
+        # dense numbers first: the product of two raw ids may not fit an int64
+        numbers, others = find(users, of_users), find(movies, of_movies)
+        known = (numbers != UNKNOWN) & (others != UNKNOWN)
+        return np.where(known, numbers.astype(np.int64) * len(movies) + others, -1)
 
-    keys = compute_keys(among_user_ids, among_movie_ids)
-    order = np.argsort(keys, kind="stable")
-    places = np.searchsorted(keys, compute_keys(user_ids, movie_ids), sorter=order)
-    rows = order[np.minimum(places, len(order) - 1)]
-    # An unknown id gets the dense number of the next known one, so the ids themselves decide.
-    same = (among_user_ids[rows] == user_ids) & (among_movie_ids[rows] == movie_ids)
-    return np.where(same, rows, -1)
+    wanted, places = np.unique(compute_keys(user_ids, movie_ids), return_inverse=True)
+    found = np.full(len(wanted), -1)
+    for block in track_rows(len(among_user_ids), "looking pairs up"):
+        keys = compute_keys(among_user_ids[block], among_movie_ids[block])
+        at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+        rows = np.flatnonzero(wanted[at] == keys)
+        found[at[rows]] = block.start + rows
+    return found[places]
 
 
 def _compute_latest(ratings: Ratings) -> NDArray[np.bool_]:
     """Mark each user's latest tenth."""
-    n = len(ratings)
-    order = np.argsort(ratings.user_ids, kind="stable")  # by user, within a user by time
-    _, starts, counts = np.unique(ratings.user_ids[order], return_index=True, return_counts=True)
-    positions = np.arange(1, n + 1) - np.repeat(starts, counts)  # 1 .. the user's number of ratings
-    in_test = np.empty(n, dtype=np.bool_)
-    in_test[order] = positions / np.repeat(counts, counts) > TRAIN_SHARE
+    with track_step("splitting", total=len(ratings), unit="ratings") as step:
+        user_ids, users = number_ids(ratings.user_ids, step, worth=0.3)
+        offsets = find_offsets(users, len(user_ids))
+        counts = np.diff(offsets)
+        in_test = np.empty(len(ratings), dtype=np.bool_)
+        for rows, places in place_by_group(users, offsets, step, worth=0.7):  # within a user by time
+            of_rows = users[rows]
+            positions = places - offsets[of_rows] + 1  # 1 .. the user's number of ratings
+            in_test[rows] = positions / counts[of_rows] > TRAIN_SHARE
     return in_test
 
 
@@ -193,8 +202,22 @@ def _draw_random(ratings: Ratings, seed: int) -> NDArray[np.bool_]:
     if n > 0:
         n_test = max(1, round(RANDOM_TEST_SHARE * n))
         drawn = np.random.default_rng(seed).choice(n, n_test, replace=False)
-        in_test[np.lexsort((ratings.movie_ids, ratings.user_ids))[drawn]] = True
+        in_test[_order_by_pair(ratings)[drawn]] = True
     return in_test
+
+
+def _order_by_pair(ratings: Ratings) -> NDArray[np.int64]:
+    """The rows by user, and by movie within a user."""
+    order = np.arange(len(ratings))
+    with track_step("splitting", total=len(ratings), unit="ratings") as step:
+        for ids in (ratings.movie_ids, ratings.user_ids):  # stable: what comes last counts most
+            different, numbers = number_ids(ids, step, worth=0.1)
+            numbers, before, order = numbers[order], order, np.empty_like(order)
+            for rows, places in place_by_group(
+                numbers, find_offsets(numbers, len(different)), step, worth=0.4
+            ):
+                order[places] = before[rows]
+    return order
 
 
 def _divide(ratings: Ratings, in_test: NDArray[np.bool_], *, name: str, may_test_nothing: bool) -> Split:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.history import History
+from model.progress import MEGABYTE, ROWS_AT_ONCE, Step, track_step
 from model.table import Movies, RatingScale
 
 ARRAYS = (
@@ -30,8 +31,11 @@ def write_history(folder: Path, history: History) -> None:
         folder: an existing folder; one file an array.
         history: what to write.
     """
-    for name in ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(history, name), allow_pickle=False)
+    arrays = {name: getattr(history, name) for name in ARRAYS}
+    total = sum(array.nbytes for array in arrays.values())
+    with track_step("writing arrays", total=total / MEGABYTE, unit="MB") as step:
+        for name, array in arrays.items():
+            _save(folder / f"{name}.npy", array, step)
     scale = {"low": history.scale.low, "high": history.scale.high, "step": history.scale.step}
     (folder / _SCALE_FILE).write_text(json.dumps(scale) + "\n", encoding="utf-8")
 
@@ -85,6 +89,16 @@ def read_movies(folder: Path, history: History) -> Movies:
     except UnicodeDecodeError as error:
         raise ArtifactIncompatibleError(f"{folder / _TITLES}.npy does not hold titles: {error}") from error
     return Movies(history.movie_ids, titles, history.release_years)
+
+
+def _save(path: Path, array: NDArray[Any], step: Step) -> None:
+    """Write an array as `np.save` does, a block at a time."""
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+        for start in range(0, len(array), ROWS_AT_ONCE):
+            block = array[start : start + ROWS_AT_ONCE]
+            block.tofile(stream)
+            step.advance(block.nbytes / MEGABYTE)
 
 
 def _map(folder: Path, name: str) -> NDArray[np.generic]:

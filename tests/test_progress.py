@@ -8,7 +8,7 @@ import sys
 import pytest
 from fresh_python import PATIENCE, ROOT, run_fresh
 
-from model.progress import Step, narrating, track_items, track_step
+from model.progress import Step, narrating, track_items, track_rows, track_step
 
 SHOWS_A_STEP = """
 import sys, time
@@ -109,13 +109,19 @@ def test_narrating_leaves_a_line_for_each_step_when_wanted(capsys: pytest.Captur
     """The name, what was done, the time and the rate; on standard error."""
     with narrating(True):
         assert list(track_items(["a", "b", "c"], "reading", unit="files")) == ["a", "b", "c"]
+        assert [rows.start for rows in track_rows(3, "counting", at_once=2)] == [0, 2]
         with track_step("sorting"):
             pass
     with track_step("afterwards"):
         pass
     output, told = capsys.readouterr()
     assert not output
-    assert re.fullmatch(r"reading: 3 files in 0\.\d s \([\d,.]+ files/s\)\nsorting: 0\.\d s\n", told)
+    lines = (
+        r"reading: 3 files in 0\.\d s \([\d,.]+ files/s\)",
+        r"counting: 3 ratings in 0\.\d s \([\d,.]+ ratings/s\)",
+        r"sorting: 0\.\d s",
+    )
+    assert re.fullmatch("".join(f"{line}\n" for line in lines), told)
 
 
 def test_narrating_names_the_whole_only_when_a_step_has_steps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +145,16 @@ def test_step_counts_towards_a_total_when_it_is_told_one_late() -> None:
     step.reach(10, 84)
     assert step.describe_count() == "10 of 84 rounds"
     assert step.describe_rate() == "2.5 rounds/s"
+
+
+def test_go_through_counts_each_row_once_when_two_passes_share_it() -> None:
+    """Five rows in blocks of two, twice, each pass worth half."""
+    step = Step("sorting", total=5, unit="rows")
+    first = list(step.go_through(5, worth=0.5, at_once=2))
+    assert first == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert step.describe_count() == "2.5 of 5 rows"
+    assert list(step.go_through(5, worth=0.5, at_once=2)) == first
+    assert step.describe_count() == "5 of 5 rows"
 
 
 def test_step_describes_nothing_when_nothing_is_counted() -> None:

@@ -24,7 +24,7 @@ from model.formats.lines import (
     split_line,
 )
 from model.formats.source import Member
-from model.progress import MEGABYTE, track_step
+from model.progress import MEGABYTE, track_items, track_step
 from model.table import NO_YEAR, Ids
 
 BLOCK_BYTES = 8 << 20
@@ -268,7 +268,10 @@ class _Collected:
 
     def build(self) -> Rows:
         """Join the blocks, a column at a time: of a hundred million rows no two columns are held twice."""
-        columns = {name: _concatenate(self._columns.pop(name)) for name in _COLUMNS}
+        columns = {
+            name: _concatenate(self._columns.pop(name))
+            for name in track_items(_COLUMNS, "joining columns", unit="columns")
+        }
         nothing = np.array([], dtype=np.int64)
         ids = {
             name: nothing if columns[name] is None else columns[name] for name in ("user_ids", "movie_ids")

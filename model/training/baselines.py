@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.history import UNKNOWN, History
+from model.history import N_CODES, UNKNOWN, History
+from model.progress import track_items
 from model.table import HALF_STAR, Ratings
 
 N_ROUNDS = 10
@@ -45,7 +46,7 @@ def solve_biases(
     movie_counts = np.bincount(movies, minlength=n_movies)
     user_biases = np.zeros(n_users)
     movie_biases = np.zeros(n_movies)
-    for _ in range(N_ROUNDS):
+    for _ in track_items(range(N_ROUNDS), "solving for biases", unit="rounds"):
         residuals = np.bincount(movies, deviations - user_biases[users], minlength=n_movies)
         movie_biases = residuals / (movie_counts + MOVIE_REGULARISATION)
         residuals = np.bincount(users, deviations - movie_biases[movies], minlength=n_users)
@@ -66,15 +67,16 @@ def predict_baselines(history: History, test: Ratings) -> dict[str, NDArray[np.f
     """
     users = history.find_users(test.user_ids)
     movies = history.find_movies(test.movie_ids)
-    stars = history.user_codes * HALF_STAR
-    row_users = np.repeat(np.arange(history.n_users), np.diff(history.user_offsets))
-    row_movies = history.user_movies
-    mean = stars.mean()
-    movie_counts = np.bincount(row_movies, minlength=history.n_movies)
-    movie_sums = np.bincount(row_movies, stars, minlength=history.n_movies)
+    movie_counts = np.diff(history.movie_offsets)
+    movie_sums = history.movie_histogram @ (np.arange(N_CODES) * HALF_STAR)
+    mean = movie_sums.sum() / history.n_ratings
     movie_means = np.where(movie_counts > 0, movie_sums / np.maximum(movie_counts, 1), mean)
     solved = solve_biases(
-        row_users, row_movies, stars - mean, n_users=history.n_users, n_movies=history.n_movies
+        np.repeat(np.arange(history.n_users), np.diff(history.user_offsets)),
+        history.user_movies,
+        history.user_codes * HALF_STAR - mean,
+        n_users=history.n_users,
+        n_movies=history.n_movies,
     )
     biases = (
         mean

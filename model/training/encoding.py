@@ -16,7 +16,7 @@ from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.training.threads import one_thread
 from model.views import Contexts, Queries
 
-_USERS_AT_ONCE = 1 << 16
+_USERS_AT_ONCE = 1 << 13
 _ROWS_AT_ONCE = 1 << 14
 
 

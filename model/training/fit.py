@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from model.config import RunConfig
 from model.features import feature_names
 from model.history import History
-from model.progress import track_step
+from model.progress import track_items, track_step
 from model.table import HALF_STAR
 from model.training.base import Base, mix_base
 from model.training.checkpoint import TrainedNetwork
@@ -155,13 +156,14 @@ def _sample(
     if held_out is not None:
         n_samples = max(MIN_FOLD_SAMPLES, n_samples // 2)
     stream = 0 if held_out is None else held_out + 1
+    observed = _collect_observations(history, prepared, held_out)
     with (
         # idle BLAS threads spin for a while and take the cores from the compiled loops
         threadpool_limits(limits=1, user_api="blas"),
         track_step(f"sampling movie vectors ({name})", unit="rounds") as step,
     ):
         posterior = sample_posterior(
-            _collect_observations(history, prepared, held_out),
+            observed,
             rank=config.network.rank,
             n_burn_in=training.burn_in,
             n_samples=n_samples,
@@ -178,15 +180,38 @@ def _sample(
 
 
 def _collect_observations(history: History, prepared: PreparedRows, held_out: int | None) -> Observations:
-    kept = prepared.folds != held_out if held_out is not None else np.ones(history.n_ratings, dtype=np.bool_)
-    movie_kept = prepared.movie_row_folds != held_out if held_out is not None else kept
-    kept_before = np.concatenate([[0], np.cumsum(kept)])
-    movie_kept_before = np.concatenate([[0], np.cumsum(movie_kept)])
-    return Observations(
-        stars=history.user_codes[kept] * np.float32(HALF_STAR),
-        user_offsets=kept_before[history.user_offsets],
-        user_movies=history.user_movies[kept],
-        movie_offsets=movie_kept_before[history.movie_offsets],
-        movie_users=history.movie_users[movie_kept],
-        movie_stars=history.movie_codes[movie_kept] * np.float32(HALF_STAR),
+    """The ratings of all rows, or of all but one fold's, by user and by movie."""
+    users, movies = (
+        _keep_rows(*side, held_out)
+        for side in track_items(
+            (
+                (history.user_offsets, history.user_movies, history.user_codes, prepared.folds),
+                (history.movie_offsets, history.movie_users, history.movie_codes, prepared.movie_row_folds),
+            ),
+            "collecting ratings",
+            unit="sides",
+        )
     )
+    return Observations(
+        stars=users[2],
+        user_offsets=users[0],
+        user_movies=users[1],
+        movie_offsets=movies[0],
+        movie_users=movies[1],
+        movie_stars=movies[2],
+    )
+
+
+def _keep_rows(
+    offsets: NDArray[np.int64],
+    others: NDArray[np.int32],
+    codes: NDArray[np.uint8],
+    folds: NDArray[np.int8],
+    held_out: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Where each user's or movie's rows start, whom they are about, and their stars; not those of a fold."""
+    if held_out is not None:
+        kept = folds != held_out
+        offsets = np.concatenate([[0], np.cumsum(kept)])[offsets]
+        others, codes = others[kept], codes[kept]
+    return offsets, others, codes * np.float32(HALF_STAR)

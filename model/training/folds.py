@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.history import NO_CUT, History, MovieIndexes, UserIndexes, count_codes
+from model.progress import track_rows, track_step
 from model.table import HALF_STAR
 from model.views import Contexts, Queries, Views, build_views
 
 NEW_SHARE = 0.2
 """Share of the shortened contexts that are emptied, beside those whose drawn length is zero."""
-_ROWS_AT_ONCE = 1 << 20
 NEXT_RATINGS = 100
 """How many of a user's next ratings a shortened context is asked for, beside as many as it keeps: the
 heaviest raters would outweigh everybody else where little is known."""
@@ -51,8 +51,7 @@ def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed
         seed: another seed gives another division.
     """
     folds = np.empty(len(users), dtype=np.int8)
-    for start in range(0, len(users), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for rows in track_rows(len(users), "dividing into folds"):
         key = (users[rows].astype(np.uint64) << np.uint64(32)) + movies[rows].astype(np.uint64)
         key += np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
         folds[rows] = mix_bits(key) % np.uint64(n_folds)
@@ -90,29 +89,27 @@ def build_fold_rows(
     """
     row_users = np.repeat(np.arange(history.n_users, dtype=np.int32), np.diff(history.user_offsets))
     row_movies = np.repeat(np.arange(history.n_movies, dtype=np.int32), np.diff(history.movie_offsets))
-    parts = []
-    for view, fold in enumerate(chosen):
-        held_out = folds == fold
-        group_users = np.unique(row_users[held_out])
-        group_users = group_users[users[group_users]]
-        parts.append(_FoldPart(row_users, held_out, group_users, None, view, fold))
-        lengths = _draw_lengths(history, group_users, rng)
-        parts.append(_FoldPart(row_users, held_out, group_users, lengths, view, fold))
-    histograms = np.stack([
-        count_codes(
-            row_movies[movie_row_folds != fold],
-            history.movie_codes[movie_row_folds != fold],
-            history.n_movies,
-        )
-        for fold in chosen
-    ])
+    parts, histograms = [], []
+    with track_step("collecting held-out rows", total=3 * len(chosen), unit="parts") as step:
+        for view, fold in enumerate(chosen):
+            held_out = folds == fold
+            group_users = np.unique(row_users[held_out])
+            group_users = group_users[users[group_users]]
+            parts.append(_FoldPart(row_users, held_out, group_users, None, view, fold))
+            step.advance()
+            lengths = _draw_lengths(history, group_users, rng)
+            parts.append(_FoldPart(row_users, held_out, group_users, lengths, view, fold))
+            step.advance()
+            seen = movie_row_folds != fold
+            histograms.append(count_codes(row_movies[seen], history.movie_codes[seen], history.n_movies))
+            step.advance()
     first_groups = np.cumsum([0, *(len(part.users) for part in parts)])
     lengths = np.concatenate([part.lengths for part in parts])
     context_rows = np.concatenate([part.context_rows for part in parts])
     query_rows = np.concatenate([part.query_rows for part in parts])
     movies = history.user_movies[query_rows]
     return FoldRows(
-        views=build_views(histograms),
+        views=build_views(np.stack(histograms)),
         contexts=Contexts(
             users=np.concatenate([part.users for part in parts]),
             views=np.concatenate([np.full(len(part.users), part.view, dtype=np.int64) for part in parts]),

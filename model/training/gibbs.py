@@ -89,7 +89,7 @@ def sample_posterior(
         n_samples: samples kept.
         thinning: rounds from one kept sample to the next.
         rng: source of all randomness.
-        on_step: called after each round with the rounds done and the rounds in all.
+        on_step: called before the first round and after each, with the rounds done and the rounds in all.
     """
     n_all_movies = len(data.movie_offsets) - 1
     rated = np.flatnonzero(np.diff(data.movie_offsets) > 0)
@@ -108,6 +108,8 @@ def sample_posterior(
     noise_precision = 1.0 / max(float(data.stars.var(dtype=np.float64)), 1e-3)
     kept_movies, kept_movie_means, kept_user_means, kept_precisions, kept_noise = [], [], [], [], []
     n_rounds = n_burn_in + n_samples * thinning
+    if on_step is not None:
+        on_step(0, n_rounds)
     for done in range(1, n_rounds + 1):
         movie_mean, movie_precision = _sample_hyperparameters(movies - link_sums, variances, rng)
         sample_vectors(

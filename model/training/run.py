@@ -19,7 +19,7 @@ from model.folders import discard_folder, replace_folder
 from model.formats.pairs import Pairs
 from model.history import History, build_history, encode_stars
 from model.metrics import rmse
-from model.progress import track_step
+from model.progress import track_rows
 from model.ratings import write_sample_csv
 from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history, write_titles
@@ -42,8 +42,6 @@ HELD_OUT = "held_out.csv"
 MOST_TEST_ROWS = 50_000
 """Of more held-out rows those of some users are measured on: finding the neighbours of everybody in a hundred
 million ratings would take hours, and this many rows give the RMSE to 0.004."""
-
-_ROWS_HASHED = 1 << 20
 
 Say = Callable[[str], None]
 """Tells the user what happens, a line at a time."""
@@ -90,9 +88,8 @@ def train_run(
         split_name = f"{len(pairs):,} listed pairs"
     n_held_out, test = len(split.test), draw_test_rows(split.test, MOST_TEST_ROWS, seed=config.training.seed)
     split = replace(split, test=test)
-    with track_step("indexing ratings"):
-        history = build_history(split.train)
-        fingerprint = fingerprint_ratings(split.train)
+    history = build_history(split.train)
+    fingerprint = fingerprint_ratings(split.train)
     work = output.parent / f".unfinished-{_digest(json.dumps(config.to_json()), fingerprint)}"
     n_rated = int((np.diff(history.movie_offsets) > 0).sum())
     say(
@@ -184,8 +181,7 @@ def fingerprint_ratings(ratings: Ratings) -> str:
     and sorting a hundred million rows would take minutes.
     """
     sums = np.zeros(2, dtype=np.uint64)
-    for start in range(0, len(ratings), _ROWS_HASHED):
-        rows = slice(start, start + _ROWS_HASHED)
+    for rows in track_rows(len(ratings), "hashing ratings"):
         user_ids, movie_ids = ratings.user_ids[rows], ratings.movie_ids[rows]
         value = encode_stars(ratings.stars[rows]).astype(np.uint64) << np.uint64(16)
         value += ratings.days[rows].astype(np.uint16)

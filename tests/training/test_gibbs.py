@@ -195,7 +195,7 @@ def test_sample_posterior_is_the_same_when_seed_is_the_same(tiny_ratings: Rating
 
 
 def test_sample_posterior_keeps_every_thinned_sample_when_asked(tiny_ratings: Ratings) -> None:
-    """3 rounds of burn-in and 2 samples, 2 rounds apart, are 7 rounds, each reported."""
+    """3 rounds of burn-in and 2 samples, 2 rounds apart, are 7 rounds: reported are none done, and each."""
     rounds: list[tuple[int, int]] = []
     posterior = sample_posterior(
         observe(tiny_ratings),
@@ -206,7 +206,7 @@ def test_sample_posterior_keeps_every_thinned_sample_when_asked(tiny_ratings: Ra
         rng=np.random.default_rng(5),
         on_step=lambda done, total: rounds.append((done, total)),
     )
-    assert rounds == [(done, 7) for done in range(1, 8)]
+    assert rounds == [(done, 7) for done in range(8)]
     n_movies = len(tiny_ratings.movies)
     assert posterior.movie_vectors.shape == (2, n_movies, 3)
     assert posterior.user_means.shape == posterior.movie_means.shape == (2, 3)

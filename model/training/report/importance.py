@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from model.metrics import rmse
+from model.progress import track_items
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import run_heads
 from model.training.module import HeadRows
@@ -78,7 +79,8 @@ def measure_importance(trained: TrainedNetwork, rows: HeadRows, *, seed: int) ->
     groups = []
     has_encoder = trained.network.encoder is not None
     all_columns = (*trained.feature_names, *ENCODER_COLUMNS)
-    for name, columns in group_columns(trained.feature_names, has_encoder=has_encoder).items():
+    columns_of = group_columns(trained.feature_names, has_encoder=has_encoder)
+    for name, columns in track_items(columns_of.items(), "shuffling features", unit="groups"):
         places = [all_columns.index(column) for column in columns]
         rises = []
         for _ in range(N_SHUFFLES):
