@@ -155,6 +155,16 @@ def ranks_with(response: Response, *, n_ratings: int) -> bool:
     return len(rated) == n_ratings and asked.get("movie_id") not in rated
 
 
+def find_movie(server: Server, shown: str) -> dict[str, Any]:
+    """The movie behind a title as the page shows it, with its year."""
+    movies = server.get("v1/movies", query="", limit=50)["movies"]
+    [movie] = [
+        movie for movie in movies if f"{movie['title']} {movie['release_year'] or ''}".strip() == shown
+    ]
+    found: dict[str, Any] = movie
+    return found
+
+
 def find_serious(page: Page) -> list[str]:
     """What axe-core finds serious or critical; the page's own policy must be bypassed for it."""
     results = Axe().run(page, options={"resultTypes": ["violations"]}).response

@@ -24,6 +24,9 @@ PLACEHOLDERS = {
     "SPLIT": "latest",
     "YOUR_RATINGS": "ratings.csv",
     "BUNDLE": "artifacts/bundle",
+    "N": "1",
+    "movielens-small": "ratings.csv",
+    "2015-01-01": "2005-01-01",  # a cut that leaves something on both sides of the made-up ratings
     "8206": "301162",  # a user of `make demo`'s bundle, and one of the tiny bundle
 }
 """What the documents write, and what is typed for it. `http://127.0.0.1:8000` is the test's own server."""
@@ -33,14 +36,7 @@ NOT_RUN = {
     "source .venv/bin/activate": "the test runs in that environment",
     "make test": "this is it",
     "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
-    "python -m benchmarks.ablation": "minutes to hours; tests/benchmarks runs it on small data",
-    "python -m benchmarks.accuracy": "see above",
-    "python -m benchmarks.cold": "see above",
-    "python -m benchmarks.rolling": "see above",
     "python -m model.download movielens": "needs the internet; tests/test_download.py brings a server",
-    "python -m model.large_synthetic --output prize": "a hundred million ratings: two hours in all",
-    "python train.py --data prize": "see above",
-    "python export.py --run artifacts/runs/prize": "see above",
     "python -m deploy.build_zip": "downloads packages; tests/deploy builds from what is installed",
     "docker ": "needs a container engine",
     "aws ": "needs an account with AWS",
@@ -50,7 +46,13 @@ NOT_RUN = {
 }
 """Beginnings of commands, and why they are not run. The flags of those in Python are compared with --help."""
 
-QUICK = {"train": TINY_FLAGS, "benchmarks.load": ("--clients", "1", "--requests", "10")}
+QUICK = {
+    "train": TINY_FLAGS,
+    "model.large_synthetic": ("--ratings", "20000"),
+    "benchmarks.accuracy": ("--peers", "constant,biases,full"),  # the others' packages are an extra
+    "benchmarks.cold": ("--draws", "1"),
+    "benchmarks.load": ("--clients", "1", "--requests", "10"),
+}
 """Flags that make a command quick, by its module; those of the page come after them."""
 
 IN_PROCESS = re.compile(r"python (?:-m )?((?:model|benchmarks|deploy)[.\w]*|train|export)(?:\.py)?(?: |$)")

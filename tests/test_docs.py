@@ -17,9 +17,12 @@ from doc_commands import PAGES, Command, File, find_inline_commands, find_links,
 from doc_reader import IN_PROCESS, NOT_RUN, PLACEHOLDERS, Reader, is_run
 from fresh_python import ROOT
 from programs import find_program
-from tiny_run import TINY_DATA
+from tiny_run import TINY_DATA, change_training
 
 import train
+from benchmarks import ablation, accuracy, cold, ours, rolling
+from benchmarks.measurement import Measurement, hide_stars, measure
+from model.config import RunConfig
 from model.generation import SyntheticConfig
 from model.questions import Query
 from model.ratings import write_sample_csv
@@ -67,9 +70,22 @@ def reader(
     probe = [heading, *(line.split(",")[0] for line in lines if not line.endswith(":"))]
     (tmp_path / "probe.txt").write_text("\n".join(probe) + "\n", encoding="ascii")
     monkeypatch.setattr(train, "SyntheticConfig", lambda: TINY_DATA)
+    for module in (ours, ablation, cold, rolling):
+        monkeypatch.setattr(module, "default_config", choose_tiny_config)
+    monkeypatch.setattr(accuracy, "measure_apart", measure_here)
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
         yield Reader(stack)
+
+
+def choose_tiny_config(features: str, *, seed: int) -> RunConfig:
+    """What the benchmarks train, but tiny."""
+    return change_training(split="none", features=features, seed=seed)
+
+
+def measure_here(name: str, *, seed: int, train: Ratings, test: Ratings) -> Measurement:
+    """Fit a method in this process: one of its own would import torch anew."""
+    return measure(name, seed=seed, train=train, asked=hide_stars(test))
 
 
 WITH_COMMANDS = [

@@ -36,9 +36,10 @@ def test_page_says_so_when_the_service_is_gone_from_the_start(visit: Visit) -> N
     visit.page.goto(visit.url)
     expect(visit.page.get_by_role("alert")).to_contain_text("The service cannot be reached")
     visit.page.unroute("**/v1/model")
-    visit.page.get_by_role("button", name="Try again").click()
+    visit.page.get_by_role("button", name="Try again").press("Enter")
     visit.page.locator("#ranked .row").first.wait_for()
     expect(visit.page.get_by_role("alert")).to_have_count(0)
+    expect(visit.page.get_by_role("heading", name="Rate a few")).to_be_focused()
 
 
 def test_page_names_the_request_when_the_server_fails(visit: Visit) -> None:
@@ -55,10 +56,15 @@ def test_page_names_the_request_when_the_server_fails(visit: Visit) -> None:
     failure = page.locator("#ranking-message [role=alert]")
     expect(failure).to_contain_text("Something went wrong on the server")
     expect(failure.locator("code")).to_have_text("abc-123")
+    again = failure.get_by_role("button", name="Try again")
+    with page.expect_response(lambda response: ranks_with(response, n_ratings=1)):
+        again.press("Enter")
+    expect(again).to_be_focused()  # the next failure's: whoever has no mouse is where they were
     page.unroute("**/v1/predict/batch")
     with page.expect_response(lambda response: ranks_with(response, n_ratings=1)):
-        failure.get_by_role("button", name="Try again").click()
+        again.press("Enter")
     expect(failure).to_have_count(0)
+    expect(page.get_by_role("heading", name="What you would give")).to_be_focused()
     expect(page.locator(".guess").first).to_contain_text("we would have said")
 
 
@@ -80,8 +86,9 @@ def test_page_says_what_was_wrong_when_a_request_is_refused(visit: Visit) -> Non
     expect(failure).to_contain_text("the request does not fit the schema")
     expect(failure).to_contain_text("expected a whole number")
     page.unroute("**/v1/predict")
-    failure.get_by_role("button", name="Try again").click()
+    failure.get_by_role("button", name="Try again").press("Enter")
     expect(page.locator(".why .picture")).not_to_have_count(0)
+    expect(page.locator(".why .story")).to_be_focused()
 
 
 def test_page_shows_the_request_refused_by_the_service_itself_when_unroutable(visit: Visit) -> None:

@@ -35,14 +35,13 @@ class Dam:
 
 
 def test_page_says_what_it_waits_for_when_an_answer_takes_long(coloured: Visit) -> None:
-    """The start, the movies, the predictions, the reasons and the people: each wait has its sentence.
+    """The start, movies, predictions, reasons, similar movies, people: each wait has its sentence.
 
     The sentence is read out, goes when the answer comes, and axe-core finds nothing serious meanwhile.
     """
     page = coloured.page
-    model, movies, batch, predict, users = (
-        Dam(page, f"**/v1/{route}") for route in ("model", "movies?*", "predict/batch", "predict", "users?*")
-    )
+    routes = ("model", "movies?*", "predict/batch", "predict", "movies/*/similar?*", "users?*")
+    model, movies, batch, predict, similar, users = (Dam(page, f"**/v1/{route}") for route in routes)
 
     page.goto(coloured.url)
     expect(page.locator("#start-waiting")).to_contain_text("Starting the service")
@@ -68,6 +67,13 @@ def test_page_says_what_it_waits_for_when_an_answer_takes_long(coloured: Visit) 
     predict.open()
     page.locator(".why .picture").first.wait_for()
     expect(page.locator(".why .waiting")).to_be_empty()
+    expect(page.locator(".why .seeking")).to_have_text("Looking for similar movies…")
+    expect(page.locator("#live")).to_have_text("Looking for similar movies…")
+    assert find_serious(page) == []
+
+    similar.open()
+    page.locator(".why .chip").first.wait_for()
+    expect(page.locator(".why .seeking")).to_be_empty()
     page.get_by_role("tab", name="Somebody in the data").click()
     expect(page.locator("#viewer-score")).to_have_text("Loading people to choose from…")
     expect(page.locator("#viewer")).to_be_hidden()

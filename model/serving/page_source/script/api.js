@@ -117,14 +117,23 @@ const keyDesk = {
   },
 };
 
-/** Show a failure in a region of the page, with a way to try again; null clears it. */
+/**
+ * Show a failure in a region of the page, with a way to try again; null clears it. The focus, where it was on that
+ * way, goes to the next one, or to what the region's data-home names: what was asked for is there.
+ */
 function showFailure(region, failure, retry = null) {
+  const hadFocus = region.contains(document.activeElement);
   region.replaceChildren();
-  if (!failure) return;
+  if (!failure) {
+    if (hadFocus) byId(region.dataset.home).focus();
+    return;
+  }
   if (!(failure instanceof Failure)) throw failure; // a mistake of this page belongs on the console
+  const again = retry && make("button", { type: "button", class: "solid", click: retry }, "Try again");
   region.append(make("div", { class: "message failed", role: "alert" },
     make("strong", {}, failure.title),
     failure.detail ? make("p", {}, failure.detail) : null,
     failure.requestId ? make("p", { class: "hint" }, "Request ", make("code", {}, failure.requestId)) : null,
-    retry ? make("button", { type: "button", class: "solid", click: retry }, "Try again") : null));
+    again));
+  if (hadFocus) again?.focus();
 }

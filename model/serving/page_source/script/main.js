@@ -22,8 +22,8 @@ async function start() {
     showFailure(byId("start-message"), failure, start);
     return;
   }
-  showFailure(byId("start-message"), null);
   byId("main").hidden = false;
+  showFailure(byId("start-message"), null);
   showFacts(card);
   const scale = new Scale(card.rating_scale);
   const store = new Store();

@@ -84,6 +84,7 @@ class Ranking {
   /** Say on a small screen, where the list is out of sight, what there is to see in it. */
   peek(text, { canRetry = false } = {}) {
     byId("peek-text").textContent = text;
+    if (!canRetry && document.activeElement === byId("peek-retry")) byId("peek-text").focus();
     byId("peek-retry").hidden = !canRetry;
     byId("peek").hidden = !this.who.isVisitor || !this.store.ratings.size;
   }

@@ -20,14 +20,15 @@ class Why {
   constructor({ movie, who, asOf, scale, onShow }) {
     Object.assign(this, { movie, who, asOf, scale, onShow });
     this.waiting = make("p", { class: "hint waiting" });
-    this.message = make("div");
-    this.story = make("p", { class: "story" });
+    this.story = make("p", { class: "story", id: `story-${Why.made += 1}`, tabindex: "-1" });
+    this.message = make("div", { "data-home": this.story.id });
     this.pictures = make("div", { class: "pictures" });
     this.people = make("div", { class: "people" });
     this.basis = make("p", { class: "hint basis" });
+    this.seeking = make("p", { class: "hint seeking" });
     this.similar = make("div", { class: "similar" });
     this.element = make("div", { class: "why" }, this.waiting, this.story, this.message, this.pictures, this.people,
-      this.basis, this.similar);
+      this.basis, this.seeking, this.similar);
   }
 
   /** Load everything; again whenever the ratings behind it have changed. */
@@ -60,8 +61,10 @@ class Why {
       knowsEra ? `${capital(this.who.possessive)} own average for movies from ${eraName} is ${oneDecimal(eraMean)}.` : "");
     this.pictures.replaceChildren();
     if (neighbours.length && ofUser) {
+      const isInmost = neighbours.every(({ distance }) => distance === 0);
       this.pictures.append(captioned(drawNeighbourhood(neighbours, this.who),
-        "The nearer, the more alike. Inmost ring: distance 0. Outmost: nothing in common."));
+        isInmost ? "All on the inmost ring, distance 0: as alike as can be. Outmost: nothing in common."
+          : "The nearer, the more alike. Inmost ring: distance 0. Outmost: nothing in common."));
     }
     const axis = drawAxis({
       neighbours, prediction, eraMean: knowsEra ? eraMean : null, eraLabel: `${this.who.possessive} average, ${eraName}`,
@@ -89,7 +92,8 @@ class Why {
   }
 
   async loadSimilar(signal) {
-    const { movies } = await ask(`v1/movies/${this.movie.movie_id}/similar`, { query: { n: MOST_SIMILAR }, signal });
+    const { movies } = await sayWhile(this.seeking, "Looking for similar movies…",
+      ask(`v1/movies/${this.movie.movie_id}/similar`, { query: { n: MOST_SIMILAR }, signal }));
     if (!movies.length) return;
     this.similar.replaceChildren(
       make("h4", {}, "Similar movies"),
@@ -97,6 +101,8 @@ class Why {
         make("button", { type: "button", class: "chip", click: () => this.onShow(movie) }, titled(movie))))));
   }
 }
+
+Why.made = 0;
 
 /** The people of the picture with their figures, and what a distance is. */
 function listPeople(neighbours) {

@@ -1,12 +1,11 @@
-"""What a visitor does: search, rate, see predictions move, ask why, look for more."""
+"""Rating movies: what is listed and found, and how predictions, guesses and memory follow the stars."""
 
 import math
-import re
 from typing import Any
 
 import pytest
-from browser_visit import Server, Visit, ranks_with, read_body
-from playwright.sync_api import Route, expect
+from browser_visit import Server, Visit, find_movie, ranks_with
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -16,16 +15,6 @@ def predict(server: Server, ratings: list[dict[str, float]], movie_ids: list[int
     requests = [{"ratings": ratings, "movie_id": movie_id} for movie_id in movie_ids]
     predictions: list[dict[str, Any]] = server.post("v1/predict/batch", {"requests": requests})["predictions"]
     return predictions
-
-
-def find_movie(server: Server, shown: str) -> dict[str, Any]:
-    """The movie behind a title as the page shows it, with its year."""
-    movies = server.get("v1/movies", query="", limit=50)["movies"]
-    [movie] = [
-        movie for movie in movies if f"{movie['title']} {movie['release_year'] or ''}".strip() == shown
-    ]
-    found: dict[str, Any] = movie
-    return found
 
 
 def test_page_ranks_the_most_rated_movies_when_it_opens(visit: Visit) -> None:
@@ -158,180 +147,6 @@ def test_guesses_are_blind_to_the_rating_when_movies_are_rated(visit: Visit) -> 
     assert float(page.locator("#tally strong").inner_text()) == pytest.approx(
         math.sqrt(sum(squares) / 3), abs=0.0051
     )
-
-
-def test_why_tells_the_four_people_and_the_era_when_a_movie_is_opened(visit: Visit) -> None:
-    """Words and pictures hold what the service explains: who gave what, how far they are, the era's mean."""
-    page = visit.open()
-    visit.rate(5, 4, 2, 3, 1, 5)
-    row = page.locator("#ranked .row").first
-    movie = find_movie(visit.server, row.locator(".title").inner_text())
-    body = {"ratings": visit.read_ratings(), "movie_id": movie["movie_id"], "explain": True}
-    answer = visit.server.post("v1/predict", body)
-    neighbours = answer["explanation"]["neighbours"]
-    assert len(neighbours) == 4
-
-    row.click()
-    expect(row).to_have_attribute("aria-expanded", "true")
-    why = page.locator(".why:not([aria-busy])")
-    given = [f"{neighbour['rating']:g}" for neighbour in neighbours]
-    expect(why.locator(".story")).to_contain_text(f"gave {', '.join(given[:-1])} and {given[-1]} stars.")
-    assert why.locator(".person text").all_text_contents() == [f"{stars}★" for stars in given]
-    expect(why.locator(".picture .star")).to_have_count(4)
-    expect(why.locator(".people ol")).to_be_visible()
-    for neighbour, line in zip(neighbours, why.locator(".people li").all_text_contents(), strict=True):
-        figures = f"distance {neighbour['distance']:.1f}, {neighbour['common_movies']} movie"
-        assert f"{neighbour['rating']:g}★ {figures}" in line
-    expect(why.locator("text.label.predicted")).to_have_text(f"predicted {answer['predicted_rating']:.1f}")
-
-    era = answer["explanation"]["era"]
-    has_era = any(
-        visit.server.get(f"v1/movies/{rating['movie_id']}")["era"] == era for rating in visit.read_ratings()
-    )
-    expect(why.locator("rect.era")).to_have_count(int(has_era))
-    if has_era:
-        expect(why.locator("text.label.era")).to_contain_text(f"{answer['explanation']['era_mean']:.1f}")
-    row.click()
-    expect(why).to_have_count(0)
-
-
-def test_why_tells_who_comes_first_when_all_are_equally_near(visit: Visit) -> None:
-    """Very many are at distance 0: what decides between them is said then, and only then."""
-    page = visit.open()
-    visit.rate(5, 4, 2)
-    distances = [0.0, 0.0, 0.0, 1.0]
-
-    def move(route: Route) -> None:
-        answer = route.fetch().json()
-        for neighbour, distance in zip(answer["explanation"]["neighbours"], distances, strict=True):
-            neighbour["distance"] = distance
-        route.fulfill(json=answer)
-
-    page.route("**/v1/predict", move)
-    told = page.locator(".people .hint")
-    page.locator("#ranked .row").first.click()
-    expect(told).to_contain_text("three smallest differences")
-    expect(told).not_to_contain_text("equally near")
-    distances[3] = 0.0
-    page.locator("#ranked .row").nth(1).click()
-    expect(told).to_contain_text("equally near")
-
-
-def test_why_follows_the_ratings_when_they_change(visit: Visit) -> None:
-    """An open explanation stays open and is told anew."""
-    page = visit.open()
-    page.locator("#ranked .row").last.click()
-    expect(page.locator(".why .story")).to_contain_text("Nobody is close to you yet")
-    with page.expect_response("**/v1/predict"):
-        visit.rate(5, 1)
-    expect(page.locator(".why .story")).to_contain_text("The four people closest to you")
-    expect(page.locator(".why .basis")).to_contain_text("Rests on 2 ratings of yours")
-
-
-def test_recommendations_are_of_the_era_when_one_is_chosen(visit: Visit) -> None:
-    """“Best of all” with an era is what /v1/recommend answers; every year is within it."""
-    page = visit.open()
-    visit.rate(5, 1)
-    page.get_by_label("Best of all").check(force=True)
-    with page.expect_response(lambda response: read_body(response).get("era") == "1970-1989"):
-        page.get_by_label("1970–1989").check(force=True)
-    visit.settle()
-    expected = visit.server.post(
-        "v1/recommend", {"ratings": visit.read_ratings(), "n": 15, "era": "1970-1989"}
-    )["recommendations"]
-    assert [title for title, _ in visit.read_ranking()] == [
-        f"{movie['title']} {movie['release_year']}" for movie in expected
-    ]
-    assert {1970 <= movie["release_year"] <= 1989 for movie in expected} == {True}
-
-
-def test_well_known_movies_are_of_the_era_when_one_is_chosen(visit: Visit) -> None:
-    """A movie without a year is of no era, so “Before 1970” leaves it out."""
-    page = visit.open()
-    movies = visit.server.get("v1/movies", query="", limit=50)["movies"]
-    assert None in {movie["release_year"] for movie in movies}
-    with page.expect_response("**/v1/predict/batch"):
-        page.get_by_label("Before 1970").check(force=True)
-    visit.settle()
-    old = [movie for movie in movies if movie["era"] == "before 1970"][:15]
-    assert sorted(title for title, _ in visit.read_ranking()) == sorted(
-        f"{movie['title']} {movie['release_year']}" for movie in old
-    )
-
-
-def test_similar_movie_is_explained_in_its_place_when_chosen(visit: Visit) -> None:
-    """A similar movie that is clicked appears in the list, opens and has the focus."""
-    page = visit.open()
-    row = page.locator("#ranked .row").first
-    movie = find_movie(visit.server, row.locator(".title").inner_text())
-    row.click()
-    expected = visit.server.get(f"v1/movies/{movie['movie_id']}/similar", n=6)["movies"]
-    chips = page.locator(".why .chip")
-    expect(chips).to_have_count(len(expected))
-    assert [re.sub(r"\s\d+$", "", text) for text in chips.all_inner_texts()] == [
-        similar["title"] for similar in expected
-    ]
-    chosen = chips.last.inner_text()
-    chips.last.click()
-    opened = page.locator('#ranked .row[aria-expanded="true"]')
-    expect(opened.locator(".title")).to_have_text(chosen)
-    expect(opened).to_be_focused()
-
-
-def test_viewer_is_compared_with_what_they_gave_when_chosen(visit: Visit) -> None:
-    """Each rating stands beside what was predicted from before its day, and the RMSE is theirs."""
-    page = visit.open()
-    page.get_by_role("tab", name="Somebody in the data").click()
-    page.locator("#compared .row").first.wait_for()
-    second = visit.server.get("v1/users", n=20)["users"][1]["user_id"]
-    page.locator("#viewer").select_option(str(second))
-    page.locator("#compared:not([aria-busy])").wait_for()
-    expect(page.locator("#live")).to_contain_text(f"Viewer {second}")
-
-    ratings = visit.server.get(f"v1/users/{second}/ratings", limit=20)["ratings"]
-    requests = [
-        {"user_id": second, "movie_id": rated["movie_id"], "date": rated["date"], "as_of": rated["date"]}
-        for rated in ratings
-    ]
-    predictions = visit.server.post("v1/predict/batch", {"requests": requests})["predictions"]
-    squares = [
-        (prediction["predicted_rating"] - rated["rating"]) ** 2
-        for prediction, rated in zip(predictions, ratings, strict=True)
-    ]
-    expect(page.locator("#viewer-score strong")).to_have_text(f"{math.sqrt(sum(squares) / len(squares)):.2f}")
-    rows = page.locator("#compared .row")
-    expect(rows).to_have_count(len(ratings))
-    assert rows.first.locator(".gave").inner_text().endswith(f"{ratings[0]['rating']:g}★")
-
-    rows.first.click()
-    expect(page.locator("#compared .why .story")).to_contain_text("them")
-    expect(page.locator("#ranking-heading")).to_have_text("What they would give next")
-    page.get_by_role("tab", name="You").click()
-    expect(page.locator("#ranking-heading")).to_have_text("What you would give")
-
-
-def test_viewer_was_a_stranger_when_the_ratings_are_of_the_first_day(visit: Visit) -> None:
-    """What rests on no rating of theirs is counted, so that nobody wonders at the error."""
-    page = visit.open()
-
-    def forget(route: Route) -> None:
-        answer = route.fetch().json()
-        for prediction in answer["predictions"][:3]:
-            prediction["based_on"]["n_user_ratings"] = 0
-        route.fulfill(json=answer)
-
-    page.route("**/v1/predict/batch", forget)
-    page.get_by_role("tab", name="Somebody in the data").click()
-    expect(page.locator("#viewer-score")).to_contain_text("3 of them are of this person’s first day")
-
-
-def test_viewers_are_left_out_when_the_operator_hides_them(visit: Visit) -> None:
-    """Without users there is one side only, no tab for the other, and no request that would be refused."""
-    card = visit.server.get("v1/model") | {"shows_users": False}
-    visit.page.route("**/v1/model", lambda route: route.fulfill(json=card))
-    page = visit.open()
-    expect(page.get_by_role("tab", name="Somebody in the data")).to_be_hidden()
-    assert not [url for url in visit.requested if "/v1/users" in url]
 
 
 def test_ratings_are_still_there_when_the_page_is_opened_again(visit: Visit) -> None:
