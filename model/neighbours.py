@@ -134,18 +134,16 @@ def find_neighbours(
     return found
 
 
-def choose_candidates(history: History, movie: int, as_of: int, *, most: int) -> tuple[UserIndexes, Codes]:
+def choose_candidates(history: History, raters: slice, *, most: int) -> tuple[UserIndexes, Codes]:
     """The users who are looked at for a movie, and what they gave it; the one who asks may be among them.
 
     Args:
         history: the index of all known ratings.
-        movie: a row of the catalogue, or `UNKNOWN`.
-        as_of: days since 1970-01-01; ratings from this day on do not count.
+        raters: the rows of the by-movie arrays that hold the movie's ratings.
         most: of more raters, this many are looked at, evenly spread over the movie's ratings.
     """
-    rows = history.movie_rows(movie, as_of)
-    n = rows.stop - rows.start
-    places = rows if n <= most else rows.start + np.arange(most) * n // most
+    n = raters.stop - raters.start
+    places = raters if n <= most else raters.start + np.arange(most) * n // most
     return history.movie_users[places], history.movie_codes[places]
 
 
@@ -153,7 +151,7 @@ def _choose_others(
     history: History, movie: int, as_of: int, asking: int, most: int
 ) -> tuple[UserIndexes, Codes]:
     """The candidates: whoever is looked at, but for the one who asks."""
-    users, codes = choose_candidates(history, movie, as_of, most=most)
+    users, codes = choose_candidates(history, history.movie_rows(movie, as_of), most=most)
     others = users != asking
     return users[others], codes[others]
 

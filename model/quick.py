@@ -8,9 +8,8 @@ does not depend on the movie was summed up at export, and the neighbours come fr
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +78,11 @@ def _measure_levels(whole: Views) -> tuple[float, NDArray[np.float64]]:
     return overall, (sums + MOVIE_SHRINKAGE * overall) / (counts + MOVIE_SHRINKAGE)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Found(NamedTuple):
     """What was looked up for one query."""
 
-    features: NDArray[np.float32]
-    """(1, n_features) the network's feature columns."""
+    features: tuple[float, ...]
+    """The network's feature columns."""
     neighbours: list[tuple[int, float, float, int]]
     """Up to four, nearest first: user index, stars they gave the movie, distance, common movies."""
     n_user_ratings: int
@@ -121,12 +119,16 @@ class QuickLookup:
             raise ValueError(f"{names} are not the first of the features")
         self._history = history
         self._nearest = nearest
-        self._sums = sums
         self._n_features = len(names)
         self._most_candidates = most_candidates
         self._mean_gap = float(whole.gap_sums[0]) / max(int(whole.gap_pairs[0]), 1)
         self._overall, self._levels = _measure_levels(whole)
-        self._movie_sums = whole.movie_sums[0]
+        # what is asked of one user and of one movie side by side, each for one reach into an array
+        ends = history.user_offsets[1:]
+        firsts = (history.user_offsets[:-1], ends, history.user_days[ends - 1])
+        self._users = np.column_stack([*firsts, sums])
+        firsts = (history.movie_offsets[:-1], history.movie_offsets[1:], whole.movie_sums[0])
+        self._movies = np.column_stack([*firsts, history.movie_eras, history.release_years])
 
     def look_up(self, user: int, movie: int, day: int) -> Found | None:
         """Look one query up.
@@ -140,44 +142,46 @@ class QuickLookup:
             None where the user has rated the movie, and one rating less counts: that is for `model.features`.
         """
         history, overall = self._history, self._overall
-        rows = history.user_rows(user)
-        candidates, codes = choose_candidates(history, movie, NO_CUT, most=self._most_candidates)
+        first, stop, last_day, bias, *sums = self._users[user].tolist()
+        rows = slice(int(first), int(stop))
+        first, stop, movie_sum, era, year = self._movies[movie].tolist()
+        raters = slice(int(first), int(stop))
+        candidates, codes = choose_candidates(history, raters, most=self._most_candidates)
         given = np.zeros(history.n_users, dtype=np.uint8)
         given[candidates] = codes
         n_looked_at = len(candidates)
         if given[user] or (n_looked_at == self._most_candidates and movie in history.user_movies[rows]):
             return None
         nearest = self._nearest[user]
-        places = given[nearest["user"]].nonzero()[0][:N_NEIGHBOURS]
+        places = given[nearest[0]].nonzero()[0][:N_NEIGHBOURS]
         if len(places) == min(N_NEIGHBOURS, n_looked_at):
-            entries = nearest[places].tolist()
+            found = nearest[:, places]
         else:
-            entries = self._search(rows, candidates)
-        stars = [int(given[entry[0]]) * HALF_STAR for entry in entries]
-        n_missing = N_NEIGHBOURS - len(entries)
-        raters = history.movie_rows(movie)
-        n_movie_ratings = raters.stop - raters.start
-        movie_sum = float(self._movie_sums[movie])
-        movie_mean = movie_sum / n_movie_ratings if n_movie_ratings else overall
+            found = self._search(rows, candidates)
+        stars = [code * HALF_STAR for code in given[found[0]].tolist()]
+        others, distances, common, gap_sums = found.tolist()
+        distances = [distance * HALF_STAR for distance in distances]
+        n_missing = N_NEIGHBOURS - len(others)
 
-        n_user_ratings = rows.stop - rows.start
-        bias, *sums = self._sums[user].tolist()
-        era, n_eras = int(history.movie_eras[movie]), len(ERA_NAMES)
+        n_user_ratings, n_movie_ratings = rows.stop - rows.start, raters.stop - raters.start
+        movie_mean = movie_sum / n_movie_ratings if n_movie_ratings else overall
+        era, n_eras = int(era), len(ERA_NAMES)
         era_count, era_mean, era_bias = 0, DEFAULT_ERA_MEAN, bias
         if era != NO_ERA and sums[era]:
             era_count = sums[era]
             era_mean = sums[n_eras + era] / era_count
             era_bias = (sums[2 * n_eras + era] + USER_SHRINKAGE * bias) / (era_count + USER_SHRINKAGE)
-        recent_count, recent_sum = self._sum_recent(rows, day)
-        year = int(history.release_years[movie])
+        recent_count, recent_sum = 0, 0.0
+        if last_day >= day - RECENT_DAYS:
+            recent_count, recent_sum = self._sum_recent(rows, day)
         age = UNKNOWN_AGE if year == NO_YEAR else max(1970 + day / DAYS_A_YEAR - year, 0.0)
         row = (
             *stars, *([movie_mean] * n_missing),
             era_mean,
-            *(distance * HALF_STAR for _, distance, _, _ in entries), *([LARGEST_DISTANCE] * n_missing),
-            *(measure_closeness(gap_sum, common, self._mean_gap) for _, _, common, gap_sum in entries),
+            *distances, *([LARGEST_DISTANCE] * n_missing),
+            *(measure_closeness(*each, self._mean_gap) for each in zip(gap_sums, common, strict=True)),
             *([self._mean_gap] * n_missing),
-            len(entries),
+            len(others),
             math.log1p(era_count),
             math.log1p(n_user_ratings),
             bias,
@@ -189,18 +193,15 @@ class QuickLookup:
             (recent_sum + USER_SHRINKAGE * bias) / (recent_count + USER_SHRINKAGE),
         )  # fmt: skip
         return Found(
-            features=np.array([row[: self._n_features]], dtype=np.float32),
-            neighbours=[
-                (other, given, distance * HALF_STAR, common)
-                for (other, distance, common, _), given in zip(entries, stars, strict=True)
-            ],
+            features=row[: self._n_features],
+            neighbours=list(zip(others, stars, distances, common, strict=True)),
             n_user_ratings=n_user_ratings,
             n_movie_ratings=n_movie_ratings,
             era=era,
             era_mean=era_mean,
         )
 
-    def _search(self, rows: slice, candidates: UserIndexes) -> list[tuple[int, int, int, int]]:
+    def _search(self, rows: slice, candidates: UserIndexes) -> NDArray[np.int64]:
         """The nearest of a movie's raters, as the lists have them, where the lists are too short to tell."""
         history = self._history
         own = np.zeros(history.n_movies + 1, dtype=np.uint8)  # the last entry is the unknown movie's
@@ -209,15 +210,12 @@ class QuickLookup:
         common, distances, closenesses = measure_gaps(counts, self._mean_gap)
         first = np.lexsort((candidates, -common, closenesses, distances))[:N_NEIGHBOURS]
         gap_sums = counts[first] @ np.arange(N_CODES)
-        columns = (candidates[first], distances[first], common[first], gap_sums)
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        return np.array([candidates[first], distances[first], common[first], gap_sums])
 
     def _sum_recent(self, rows: slice, day: int) -> tuple[int, float]:
         """How many ratings of a user's are recent, and how far they are above their movies' levels in sum."""
         history = self._history
         days = history.user_days[rows]
-        if int(days[-1]) < day - RECENT_DAYS:
-            return 0, 0.0
         start = rows.start + int(days.searchsorted(day - RECENT_DAYS))
         stop = rows.start + int(days.searchsorted(day, side="right"))
         stars = history.user_codes[start:stop] * HALF_STAR

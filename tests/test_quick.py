@@ -66,7 +66,7 @@ def test_look_up_equals_plain_loops_when_ratings_are_random(world: World, day: i
         assert list_found(history, found) == [
             (one.user, one.stars, one.distance, one.common_movies) for one in expected.candidates[:4]
         ]
-        assert dict(zip(FULL_FEATURES, found.features[0].tolist(), strict=True)) == pytest.approx(
+        assert dict(zip(FULL_FEATURES, found.features, strict=True)) == pytest.approx(
             expected.features, rel=1e-5, abs=1e-5
         )
         assert found.n_user_ratings == sum(row.user == user for row in world.rows)
@@ -102,7 +102,7 @@ def test_look_up_equals_feature_matrix_when_ratings_are_many(most_candidates: in
         assert query.user_id is not None
         found = look_up(history, lookup, user=query.user_id, movie=query.movie_id, day=90)
         assert found is not None
-        np.testing.assert_allclose(found.features[0], table.matrix[row], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(found.features, table.matrix[row], rtol=1e-6, atol=1e-6)
         assert list_found(history, found) == [
             (one.user, one.stars, one.distance, one.common_movies)
             for one in list_neighbours(history, table.neighbours, row)
@@ -123,7 +123,7 @@ def test_look_up_gives_first_columns_when_features_are_seed() -> None:
     )
     found = look_up(history, lookup, user=1, movie=7, day=12_001)
     assert found is not None
-    assert found.features.tolist() == [[4, 4, 4, 4, 3]]
+    assert found.features == (4, 4, 4, 4, 3)
 
 
 def test_look_up_sees_own_rating_when_it_is_not_among_those_looked_at() -> None:

@@ -71,7 +71,7 @@ def build_app(
         )
     app.add_middleware(RequestMiddleware, telemetry=telemetry)
 
-    app.router.routes.extend(build_routes(live))
+    app.router.routes[:0] = build_routes(live)
     add_page(app, links_docs=settings.docs and not settings.key_hashes)
     describe = partial(build_openapi, app, asks_for_keys=bool(settings.key_hashes))
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's own way to change it

@@ -13,7 +13,6 @@ from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from model.serving.findings import find_request
@@ -22,6 +21,7 @@ from model.serving.middleware import find_header
 LARGEST_BODY: Final = 256 * 1024
 """Bytes of a request's body that are read before it is refused, as they arrive and unpacked."""
 
+_PLAIN_JSON: Final = "application/json"
 _JSON: Final = re.compile(r"application/([^\s;,]+\+)?json\s*(;|$)", re.IGNORECASE)
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _GZIP_FRAMED: Final = 16 + zlib.MAX_WBITS
@@ -45,7 +45,8 @@ class JsonRoute(APIRoute):
         body = await read_body(scope, receive)
         if not body:
             raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
-        if not _JSON.match(find_header(scope, b"content-type") or ""):
+        content_type = find_header(scope, b"content-type") or ""
+        if content_type != _PLAIN_JSON and not _JSON.match(content_type):
             raise HTTPException(
                 415, "the body must be JSON and say so: send the header content-type: application/json"
             )
@@ -56,7 +57,9 @@ class JsonRoute(APIRoute):
             raise RequestValidationError(findings) from error
         answer = await self.endpoint(request)
         written = answer.__pydantic_serializer__.to_json(answer)
-        await Response(written, media_type="application/json")(scope, receive, send)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(written))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": written})
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
@@ -98,6 +101,8 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
 
 def _choose_inflater(scope: Scope) -> Any:
     """What unpacks the body: None for a plain one."""
+    if find_header(scope, b"content-encoding") is None:
+        return None
     codings = [value for name, value in scope["headers"] if name == b"content-encoding"]
     coding = b", ".join(codings).decode("latin-1").strip().lower()
     if coding in {"", "identity"}:

@@ -11,3 +11,5 @@ class LiveService:
 
     service: Service
     """Answers until it is replaced."""
+    has_company: bool = False
+    """Whether requests may be under way side by side, as under a server; on Lambda each comes alone."""

@@ -1,8 +1,8 @@
 """What every request and answer gets, as a pure ASGI middleware."""
 
 import logging
+import os
 import re
-import secrets
 import time
 from http import HTTPStatus
 from typing import Final
@@ -58,7 +58,7 @@ def choose_request_id(offered: str | None, *, context: object = None) -> str:
     """
     if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
-    return getattr(context, "aws_request_id", None) or secrets.token_hex(16)
+    return getattr(context, "aws_request_id", None) or os.urandom(16).hex()
 
 
 class RequestMiddleware:
@@ -90,9 +90,9 @@ class RequestMiddleware:
                 begun = True
                 status = message["status"]
                 headers = message.setdefault("headers", [])
-                present = {name for name, _ in headers}
+                present = [name for name, _ in headers]
                 headers.append((_REQUEST_ID_HEADER, request_id.encode()))
-                headers.extend(header for header in SECURITY_HEADERS if header[0] not in present)
+                headers += [header for header in SECURITY_HEADERS if header[0] not in present]
             await send(message)
 
         try:

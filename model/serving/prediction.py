@@ -1,6 +1,7 @@
 """What a prediction says: the stars, how sure that is, and what it rests on."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,7 @@ from model.questions import VisibleQueries
 from model.table import HALF_STAR
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(NamedTuple):  # made four times a prediction, in a third of a frozen dataclass's time
     """One of the nearest users who rated the movie."""
 
     user_id: int
@@ -24,8 +24,7 @@ class Neighbour:
     """How many other movies both rated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """A predicted rating and what it rests on."""
 
     predicted_rating: float

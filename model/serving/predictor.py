@@ -94,10 +94,10 @@ class Predictor:
         Raises:
             PredictionError: if a fold-in rating is off the scale or given twice.
         """
-        predictions = [self._predict_quickly(query) for query in queries]
+        predictions = self._predict_quickly(queries)
         others = [query for query, prediction in zip(queries, predictions, strict=True) if prediction is None]
         explained = (
-            prediction for part in _split_by_cut(others) for prediction in self._predict_together(part)
+            prediction for part in _split_by_cut(others) for prediction in self._predict_by_matrix(part)
         )
         return [prediction or next(explained) for prediction in predictions]
 
@@ -213,36 +213,53 @@ class Predictor:
             )
         return prediction
 
-    def _predict_quickly(self, query: Query) -> Prediction | None:
-        """Predict a query if its answer can be looked up quickly, else None."""
-        quick, vectors, session = self._quick, self._vectors, self._known_session
-        if quick is None or vectors is None or session is None or query.ratings or query.as_of is not None:
-            return None
-        history = self._bundle.history
-        user, movie = find_one(history.user_ids, query.user_id), find_one(history.movie_ids, query.movie_id)
-        if UNKNOWN in {user, movie}:
-            return None
-        found = quick.look_up(user, movie, self._reader.day_of(query))
-        if found is None:
-            return None
-        people, asked = vectors.users[user : user + 1], vectors.movies[movie + 1 : movie + 2]
-        rating, low, high = run_known_session(session, found.features, people, asked)[0].tolist()
-        return Prediction(
-            predicted_rating=rating,
-            interval=(low, high),
-            user_known=True,
-            movie_known=found.n_movie_ratings > 0,
-            n_user_ratings=found.n_user_ratings,
-            n_movie_ratings=found.n_movie_ratings,
-            era=None if found.era == NO_ERA else ERA_NAMES[found.era],
-            era_mean=found.era_mean,
-            neighbours=tuple(
-                Neighbour(int(history.user_ids[user]), rating, distance, common)
-                for user, rating, distance, common in found.neighbours
-            ),
+    def _predict_quickly(self, queries: Sequence[Query]) -> list[Prediction | None]:
+        """Predict the queries whose answers can be looked up quickly; None for each of the others."""
+        predictions: list[Prediction | None] = [None] * len(queries)
+        quick, vectors, session, history = (
+            self._quick,
+            self._vectors,
+            self._known_session,
+            self._bundle.history,
         )
+        if quick is None or vectors is None or session is None:
+            return predictions
+        places, users, movies, found = [], [], [], []
+        for place, query in enumerate(queries):
+            if query.ratings or query.as_of is not None:
+                continue
+            user = find_one(history.user_ids, query.user_id)
+            movie = find_one(history.movie_ids, query.movie_id)
+            if UNKNOWN in {user, movie}:
+                continue
+            looked_up = quick.look_up(user, movie, self._reader.day_of(query))
+            if looked_up is not None:
+                places.append(place)
+                users.append(user)
+                movies.append(movie + 1)
+                found.append(looked_up)
+        if not found:
+            return predictions
+        features = np.array([each.features for each in found], dtype=np.float32)
+        predicted = run_known_session(session, features, vectors.users[users], vectors.movies[movies])
+        for place, each, (rating, low, high) in zip(places, found, predicted.tolist(), strict=True):
+            predictions[place] = Prediction(
+                predicted_rating=rating,
+                interval=(low, high),
+                user_known=True,
+                movie_known=each.n_movie_ratings > 0,
+                n_user_ratings=each.n_user_ratings,
+                n_movie_ratings=each.n_movie_ratings,
+                era=None if each.era == NO_ERA else ERA_NAMES[each.era],
+                era_mean=each.era_mean,
+                neighbours=tuple(
+                    Neighbour(int(history.user_ids[user]), rating, distance, common)
+                    for user, rating, distance, common in each.neighbours
+                ),
+            )
+        return predictions
 
-    def _predict_together(self, queries: Sequence[Query]) -> list[Prediction]:
+    def _predict_by_matrix(self, queries: Sequence[Query]) -> list[Prediction]:
         """Predict some queries by way of the feature matrix."""
         visible = self._reader.read(queries)
         table = self._compute_features(visible)

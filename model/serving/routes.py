@@ -99,13 +99,15 @@ def _build_predictions(live: LiveService) -> APIRouter:
         generate_unique_id_function=_name_operation,
     )
 
+    @router.post("/v1/predict", summary="Predict one rating and say what it rests on")
+    async def predict(request: PredictRequest) -> PredictAnswer:
+        if live.has_company:
+            return await live.service.predict_in_company(request)
+        return live.service.predict(request)
+
     @router.post("/", summary="The original request")
     async def predict_original(request: OriginalRequest) -> OriginalAnswer:
         return live.service.predict_original(request)
-
-    @router.post("/v1/predict", summary="Predict one rating and say what it rests on")
-    async def predict(request: PredictRequest) -> PredictAnswer:
-        return live.service.predict(request)
 
     @router.post("/v1/predict/batch", summary="Predict up to 1,000 ratings, in the order of the requests")
     async def predict_batch(batch: BatchRequest) -> BatchAnswer:

@@ -37,6 +37,7 @@ from model.serving.schemas import (
     PredictAnswer,
     PredictRequest,
 )
+from model.serving.together import Together
 from model.table import RatingScale
 
 TOGETHER = 100
@@ -94,7 +95,15 @@ class Service:
         observe: Observe | None = None,
     ) -> None:
         self._predictor = predictor
-        self._observe = observe
+
+        def predict(queries: Sequence[Query]) -> list[Prediction]:
+            predictions = predictor.predict(queries)
+            if observe is not None:
+                observe(predictions)
+            return predictions
+
+        self._predict = predict  # no method: whoever is handed it would keep this service from going
+        self._together = Together(predict, most=TOGETHER)
         self._catalogue = catalogue
         self._show_user_ids = show_user_ids
         self.card = ModelCard.model_validate({
@@ -150,6 +159,11 @@ class Service:
     def predict(self, request: PredictRequest) -> PredictAnswer:
         """Answer one request; `OffScaleError` if it brings a rating that is not on the bundle's scale."""
         [prediction] = self._predict([self._build_query(request)])
+        return self._build_answer(prediction, explain=request.explain)
+
+    async def predict_in_company(self, request: PredictRequest) -> PredictAnswer:
+        """Answer one request together with others of the same event loop; `OffScaleError` as for one."""
+        prediction = await self._together.predict(self._build_query(request))
         return self._build_answer(prediction, explain=request.explain)
 
     def predict_many(self, requests: Sequence[PredictRequest]) -> list[PredictAnswer]:
@@ -226,12 +240,6 @@ class Service:
         """List a user's ratings; `UsersHiddenError` unless the operator shows them, `UnknownIdError`."""
         self._check_users_are_shown()
         return UserRatingsAnswer(ratings=self._catalogue.list_ratings(user_id, limit=selection.limit))
-
-    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        predictions = self._predictor.predict(queries)
-        if self._observe is not None:
-            self._observe(predictions)
-        return predictions
 
     def _check_users_are_shown(self) -> None:
         if not self._show_user_ids:

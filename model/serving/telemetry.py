@@ -5,15 +5,13 @@ Under uvicorn the metrics are Prometheus's, at GET /metrics; on Lambda they are 
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from model.serving.predictor import Prediction
 from model.serving.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """A request that was answered, without anything that tells whose it was."""
 
     request_id: str

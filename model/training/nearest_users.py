@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from model.history import NO_CUT, History
-from model.nearest import ENTRY, MOST_LISTED, NearestUsers
+from model.nearest import MOST_LISTED, NearestUsers
 from model.neighbours import CLOSENESS_SHRINKAGE
 from model.progress import track_step
 from model.table import HALF_STAR
@@ -54,7 +54,7 @@ def list_nearest_users(history: History, views: Views, *, most_listed: int = MOS
         most_listed: how long a list may be.
     """
     n_listed = min(most_listed, history.n_users - 1)
-    listed = np.empty((history.n_users, n_listed), dtype=ENTRY)
+    listed = np.empty((history.n_users, 4, n_listed), dtype=np.int32)
     mean_gap = float(views.gap_sums[0]) / max(int(views.gap_pairs[0]), 1)
     no_folds = np.broadcast_to(np.int8(0), history.n_ratings)
     by_movie = (
@@ -72,31 +72,29 @@ def list_nearest_users(history: History, views: Views, *, most_listed: int = MOS
         history.user_codes,
         np.full(history.n_users, NO_FOLD, dtype=np.int8),
     )
-    columns = tuple(listed[name] for name in ENTRY.names or ())
     with track_step("listing nearest users", total=history.n_users, unit="users") as step:
         for first in range(0, history.n_users, _USERS_AT_ONCE):
             last = min(first + _USERS_AT_ONCE, history.n_users)
-            _list_for_users(first, last, numba.get_num_threads(), mean_gap, by_movie, contexts, columns)
+            _list_for_users(first, last, numba.get_num_threads(), mean_gap, by_movie, contexts, listed)
             step.advance(last - first)
     return listed
 
 
 @numba.njit(parallel=True, cache=True)
-def _list_for_users(first, last, n_threads, mean_gap, by_movie, contexts, columns):  # type: ignore[no-untyped-def]
+def _list_for_users(first, last, n_threads, mean_gap, by_movie, contexts, listed):  # type: ignore[no-untyped-def]
     """Share the users among threads; each has its own counts of gaps to every user."""
     n_users = len(contexts[0])
     for thread in numba.prange(n_threads):
         counts = np.zeros((n_users, N_COLUMNS), dtype=np.int32)
         for user in range(first + thread, last, n_threads):
             count_gaps_to_all(user, counts, by_movie, contexts)
-            _list_for_user(user, counts, mean_gap, columns)
+            _list_for_user(user, counts, mean_gap, listed)
             counts[:] = 0
 
 
 @numba.njit(cache=True)
-def _list_for_user(user, counts, mean_gap, columns):  # type: ignore[no-untyped-def]
-    listed_users, listed_distances, listed_common, listed_gap_sums = columns
-    n_users, n_listed = len(counts), listed_users.shape[1]
+def _list_for_user(user, counts, mean_gap, listed):  # type: ignore[no-untyped-def]
+    n_users, n_listed = len(counts), listed.shape[2]
     distances = np.empty(n_users, dtype=np.int64)
     closenesses = np.empty(n_users, dtype=np.float64)
     keys = np.empty(n_users, dtype=np.float64)
@@ -117,7 +115,7 @@ def _list_for_user(user, counts, mean_gap, columns):  # type: ignore[no-untyped-
     near = near[np.argsort(distances[near], kind="mergesort")]
     for rank in range(n_listed):
         other = near[rank]
-        listed_users[user, rank] = other
-        listed_distances[user, rank] = distances[other]
-        listed_common[user, rank] = counts[other, COMMON]
-        listed_gap_sums[user, rank] = counts[other, GAP_SUM]
+        listed[user, 0, rank] = other
+        listed[user, 1, rank] = distances[other]
+        listed[user, 2, rank] = counts[other, COMMON]
+        listed[user, 3, rank] = counts[other, GAP_SUM]

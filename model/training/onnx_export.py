@@ -44,8 +44,9 @@ from model.table import HALF_STAR
 from model.titles import write_titles
 from model.training.checkpoint import TrainedNetwork, read_checkpoint
 from model.training.encoding import encode_users, predict_queries
+from model.training.known_users import KnownUserNetwork
 from model.training.nearest_users import is_worth_listing, list_nearest_users
-from model.training.network import KnownUserNetwork, RatingNetwork, UserEncoder
+from model.training.network import RatingNetwork, UserEncoder
 from model.training.runs import METRICS, require_run
 from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
 from model.views import view_history

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def test_prometheus_counts_requests_when_they_are_answered(service: Service) -> 
 def test_prometheus_counts_predictions_when_told_of_them() -> None:
     """Stars fall into half-star buckets, and fallbacks are counted by reason."""
     metrics = PrometheusMetrics()
-    metrics.count_predictions([KNOWN, replace(KNOWN, predicted_rating=3.5), NEW_USER, NEW_USER])
+    metrics.count_predictions([KNOWN, KNOWN._replace(predicted_rating=3.5), NEW_USER, NEW_USER])
     samples = read_samples(metrics.render().decode())
     assert samples["recommender_predicted_rating_count",] == 4
     assert samples["recommender_predicted_rating_bucket", "3.0"] == 0
@@ -166,7 +165,7 @@ def test_cloudwatch_tells_refusals_from_errors_when_a_request_goes_wrong(
     capsys: pytest.CaptureFixture[str], status: int, refusals: int, errors: int
 ) -> None:
     """4xx is the client's, 5xx the service's."""
-    CloudWatchMetrics("f").count_answer(replace(ANSWERED, status=status))
+    CloudWatchMetrics("f").count_answer(ANSWERED._replace(status=status))
     emf = json.loads(capsys.readouterr().out)
     assert (emf["Refusals"], emf["Errors"]) == ([refusals], [errors])
 
@@ -178,7 +177,7 @@ def test_cloudwatch_keeps_invocations_apart_when_several_are_answered(
     metrics = CloudWatchMetrics("f")
     metrics.count_predictions([KNOWN])
     metrics.count_answer(ANSWERED)
-    metrics.count_answer(replace(ANSWERED, method="GET", route="/health/live"))
+    metrics.count_answer(ANSWERED._replace(method="GET", route="/health/live"))
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (first["Predictions"], second["Predictions"]) == ([1], [0])
     assert second["route"] == "GET /health/live"
@@ -205,7 +204,7 @@ def test_cloudwatch_writes_no_empty_line_when_the_values_fill_the_last_one(
     telemetry = build_telemetry(Settings(function_name="f"))
     telemetry.record_predictions([KNOWN] * 100)
     telemetry.record_answer(ANSWERED)
-    telemetry.record_answer(replace(ANSWERED, method="GET", route="/health/live"))
+    telemetry.record_answer(ANSWERED._replace(method="GET", route="/health/live"))
     line, following = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (len(line["PredictedRating"]), line["Requests"]) == (100, [1])
     assert (following["route"], "PredictedRating" in following) == ("GET /health/live", False)

@@ -26,10 +26,10 @@ def test_list_is_in_order_of_distance_when_short_or_long(most_listed: int) -> No
     """By distance, then by id; cut where it is full, everybody else where it is not."""
     history = make_history(ROWS)
     listed = list_nearest_users(history, view_history(history), most_listed=most_listed)
-    assert listed.shape == (6, min(most_listed, 5))
+    assert listed.shape == (6, 4, min(most_listed, 5))
     assert [
         (int(history.user_ids[user]), distance / 2, common, gap_sum / 2)
-        for user, distance, common, gap_sum in listed[0].tolist()
+        for user, distance, common, gap_sum in listed[0].T.tolist()
     ] == LISTED[:most_listed]
 
 
@@ -38,7 +38,7 @@ def test_list_breaks_ties_by_closeness_when_distances_are_equal() -> None:
     same = [Rated(user, movie, 3) for user in (1, 2, 3) for movie in (10, 11, 12)]
     history = make_history([*same, Rated(1, 13, 5), Rated(2, 13, 1), Rated(3, 13, 4)])
     listed = list_nearest_users(history, view_history(history))
-    assert history.user_ids[listed[0]["user"]].tolist() == [3, 2]
+    assert history.user_ids[listed[0, 0]].tolist() == [3, 2]
 
 
 @pytest.mark.parametrize(("most_work", "worth"), [(217, True), (216, False)])

@@ -10,8 +10,6 @@ from model.training.base import Base
 from model.training.gibbs import Posterior
 from model.training.network import (
     Heads,
-    JoinedHeads,
-    KnownUserNetwork,
     RatingNetwork,
     UserEncoder,
     join_inputs,
@@ -181,23 +179,6 @@ def test_heads_compute_two_silu_layers_when_weights_are_known() -> None:
     assert heads(torch.tensor([[21.0]])).item() != heads(torch.tensor([[22.0]])).item()
 
 
-def test_joined_heads_give_each_groups_mean_when_groups_differ() -> None:
-    """Groups of 3 and 2 heads with their own standardisation, start and gain, on random weights."""
-    torch.manual_seed(5)
-    groups = []
-    for n_heads, start, gain in ((3, 0.5, 0.25), (2, -1.0, 1.0)):
-        heads = Heads(torch.randn(4), torch.rand(4) + 0.5, hidden_size=6, n_heads=n_heads, start=start)
-        for parameter in heads.parameters():
-            torch.nn.init.normal_(parameter)
-        heads.shrink(gain)
-        groups.append(heads)
-    inputs = 3 * torch.randn(7, 4)
-    joined = JoinedHeads(*groups)(inputs)
-    assert joined.shape == (7, 2)
-    for column, heads in enumerate(groups):
-        torch.testing.assert_close(joined[:, column], heads(inputs).mean(0), rtol=1e-5, atol=1e-5)
-
-
 def test_standardise_gives_mean_and_deviation_when_columns_vary() -> None:
     """Mean 2 and deviation 1 of (1, 3); a constant column gets deviation 1, so that it divides by nothing."""
     means, deviations = standardise(torch.tensor([[1.0, 7.0], [3.0, 7.0]]))
@@ -264,21 +245,6 @@ def test_heads_give_less_of_what_they_learned_when_shrunk() -> None:
         assert heads(torch.ones(1, 1)).tolist() == [[2.5]]
         heads.shrink(0.25)
         assert heads(torch.ones(1, 1)).tolist() == [[2.125]]
-
-
-def test_known_user_network_needs_an_encoder() -> None:
-    """The network of the seed features has no vectors to store."""
-    heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
-    network = RatingNetwork(
-        encoder=None,
-        heads=heads,
-        intervals=build_intervals(heads),
-        base=Base.constant(3.0, 1),
-        low=1.0,
-        high=5.0,
-    )
-    with pytest.raises(ValueError, match="without an encoder"):
-        KnownUserNetwork(network)
 
 
 def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posterior) -> None:

@@ -46,7 +46,9 @@ def test_fold_in_replaces_and_adds_when_user_is_known(bundle: Bundle, predictor:
     assert folded.n_user_ratings == whole.n_user_ratings == len(mine)
     assert folded.predicted_rating == pytest.approx(stranger.predicted_rating, abs=1e-5)
     assert folded.predicted_rating != pytest.approx(whole.predicted_rating, abs=1e-3)
-    assert odd == whole
+    assert odd.predicted_rating == pytest.approx(whole.predicted_rating, abs=1e-5)
+    assert odd.interval == pytest.approx(whole.interval, abs=1e-5)
+    assert odd == whole._replace(predicted_rating=odd.predicted_rating, interval=odd.interval)
 
 
 def test_fold_in_of_the_asked_movie_is_invisible_when_given(bundle: Bundle, predictor: Predictor) -> None:

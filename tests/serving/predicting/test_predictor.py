@@ -82,8 +82,8 @@ def test_batch_equals_single_when_queries_are_mixed(bundle: Bundle, predictor: P
     for one, same in zip(together, alone, strict=True):
         assert one.interval == pytest.approx(same.interval, abs=1e-5)
         assert one.interval[0] <= one.predicted_rating <= one.interval[1]
-        assert dataclasses.replace(one, predicted_rating=0.0, interval=same.interval) == dataclasses.replace(
-            same, predicted_rating=0.0
+        assert one._replace(predicted_rating=0.0, interval=same.interval) == same._replace(
+            predicted_rating=0.0
         )
     assert predictor.predict_ratings(queries).tolist() == pytest.approx(list_stars(together), abs=1e-5)
 
