@@ -17,6 +17,8 @@ NOTABLE_SLOPE = 0.15
 """A slope of actual over predicted ratings that is further from 1 is remarked on."""
 NOTABLE_COVERAGE = 0.01
 """An interval that is off by less than this is as promised, whatever the number of rows."""
+SAME_RMSE = 5e-5
+"""What differs by less, stars, is the same to four digits."""
 
 NOTHING_HELD_OUT = (
     "Nothing was held out (--split none), so there is nothing to measure on: error, calibration and "
@@ -61,6 +63,8 @@ def judge_gain(accuracy: Accuracy) -> str:
     difference = f"{abs(accuracy.gain):.4f} stars"
     if accuracy.gain_margin is None:
         return f"Its RMSE differs from that of user and movie biases by {difference}; chance is not known."
+    if max(abs(accuracy.gain), accuracy.gain_margin) < SAME_RMSE:
+        return "The same as user and movie biases: with so few ratings nothing was shown to be better."
     difference += f" (± {accuracy.gain_margin:.4f})"
     if abs(accuracy.gain) <= accuracy.gain_margin:
         side = "lower" if accuracy.gain > 0 else "higher"

@@ -53,7 +53,7 @@ def _list_key_figures(facts: Facts) -> list[KeyFigure]:
     own, biases = by_name[facts.own], by_name["biases"]
     margin = "" if own.margin is None else f" ± {own.margin:.3f}"
     # where the biases are never wrong, nothing is a share of their error
-    change = f"{own.rmse / biases.rmse - 1:+.1%}" if biases.rmse else f"{own.rmse:+.4f}"
+    change = f"{own.rmse / biases.rmse - 1:+z.1%}" if biases.rmse else f"{own.rmse:+.4f}"
     return [
         KeyFigure(f"{own.rmse:.4f}", f"RMSE{margin} on {test.n_rows:,} test rows"),
         KeyFigure(change, f"RMSE against user and movie biases ({biases.rmse:.4f})"),

@@ -37,6 +37,16 @@ ACCURACY = Accuracy(
             None,
             "Its RMSE differs from that of user and movie biases by 0.0600 stars; chance is not known.",
         ),
+        (
+            -1e-8,
+            1e-9,
+            "The same as user and movie biases: with so few ratings nothing was shown to be better.",
+        ),
+        (
+            -1e-8,
+            0.001,
+            "As good as user and movie biases up to chance: its RMSE is higher by 0.0000 stars (± 0.0010).",
+        ),
     ],
 )
 def test_gain_is_judged_by_its_margin_when_there_is_one(
