@@ -122,8 +122,8 @@ def run_known_session(
     Args:
         session: of that network.
         features: (n_queries, n_features) the network's feature columns.
-        people: (n_queries, n_samples, width) the vectors of each query's user.
-        asked: (n_queries, n_samples, width + 1) each query's row of the movie table.
+        people: (n_queries, n_samples, 1 + width) 1 and the vectors of each query's user.
+        asked: (n_queries, n_samples, 1 + width) each query's row of the movie table.
 
     Returns:
         (n_queries, 3) stars, the columns of `OUTPUT_NAMES`.

@@ -23,14 +23,15 @@ class StoredVectors:
     """Vectors of users and movies, and what is needed to solve for those of others."""
 
     users: NDArray[np.float32]
-    """(n_users, n_samples, width) each user's vectors given the whole history."""
+    """(n_users, n_samples, 1 + width) 1, which meets the movie's bias, and each user's vector given the whole
+    history."""
     movies: NDArray[np.float32]
-    """(n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie."""
+    """(n_movies + 1, n_samples, 1 + width) each movie's bias, 1 and vector; row 0: the unknown movie."""
     prior: NDArray[Any]
     """(n_samples,) records, `prior_type`."""
 
     def solve(self, movies: MovieIndexes, stars: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Solve for the vectors of a user with these ratings: (n_samples, width).
+        """Solve for the vectors of a user with these ratings: (n_samples, 1 + width), as `users` has them.
 
         Args:
             movies: (n,) indexes of the catalogue.
@@ -44,21 +45,20 @@ class StoredVectors:
         matrix = self.prior["precision"] + noise * (transposed @ regressors).astype(np.float64)
         right = noise * (transposed @ residuals[..., None]).astype(np.float64)
         right += self.prior["information"][..., None]
-        return np.linalg.solve(matrix, right)[..., 0].astype(np.float32)
+        ones = np.ones((len(matrix), 1, 1))
+        return np.concatenate([ones, np.linalg.solve(matrix, right)], axis=1)[..., 0].astype(np.float32)
 
     def score(self, people: NDArray[np.float32]) -> NDArray[np.float32]:
         """Predict one user's rating of every movie with the encoder alone, less the overall mean.
 
         Args:
-            people: (n_samples, width) the user's vectors.
+            people: (n_samples, 1 + width) 1 and the user's vectors.
 
         Returns:
             (n_movies,) stars above the overall mean, not clipped.
         """
-        n_samples = len(people)
-        weights = np.concatenate([np.ones((n_samples, 1), dtype=np.float32), people], axis=1).ravel()
-        scores: NDArray[np.float32] = self.movies.reshape(len(self.movies), -1)[1:] @ weights
-        return scores / np.float32(n_samples)
+        scores: NDArray[np.float32] = self.movies.reshape(len(self.movies), -1)[1:] @ people.ravel()
+        return scores / np.float32(len(people))
 
 
 def prior_type(width: int) -> np.dtype[np.void]:

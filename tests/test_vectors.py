@@ -33,22 +33,22 @@ def by_hand() -> StoredVectors:
     prior = np.zeros(1, dtype=prior_type(1))
     prior["precision"], prior["information"], prior["noise"], prior["overall_mean"] = 2.0, 1.0, 4.0, 3.0
     movies = np.array([[[0.0, 1.0]], [[0.25, 1.0]], [[-0.25, 1.0]]], dtype=np.float32)
-    return StoredVectors(users=np.zeros((0, 1, 1), dtype=np.float32), movies=movies, prior=prior)
+    return StoredVectors(users=np.zeros((0, 1, 2), dtype=np.float32), movies=movies, prior=prior)
 
 
 def test_solve_is_the_posterior_mean_when_computed_by_hand(by_hand: StoredVectors) -> None:
     """Ratings 4 and 5 lie 0.75 and 2.25 above mean and bias: (1 + 4 x 3) / (2 + 4 x 2); none: 1 / 2."""
     solved = by_hand.solve(np.array([0, 1], dtype=np.int32), np.array([4, 5], dtype=np.float32))
-    assert solved.tolist() == [[pytest.approx(1.3)]]
-    assert by_hand.solve(*NOBODY).tolist() == [[0.5]]
+    assert solved.tolist() == [[1.0, pytest.approx(1.3)]]
+    assert by_hand.solve(*NOBODY).tolist() == [[1.0, 0.5]]
 
 
 def test_solve_takes_the_unknown_movie_when_index_is_unknown(by_hand: StoredVectors) -> None:
     """Row 0 of the table stands for it: (1 + 4 x 1) / (2 + 4)."""
     solved = by_hand.solve(np.array([UNKNOWN], dtype=np.int32), np.array([4], dtype=np.float32))
-    assert solved.tolist() == [[pytest.approx(5 / 6)]]
+    assert solved.tolist() == [[1.0, pytest.approx(5 / 6)]]
 
 
 def test_score_is_bias_and_product_when_computed_by_hand(by_hand: StoredVectors) -> None:
     """Each listed movie's bias plus the user's number; the unknown movie's row is left out."""
-    assert by_hand.score(np.array([[0.5]], dtype=np.float32)).tolist() == [0.75, 0.25]
+    assert by_hand.score(np.array([[1.0, 0.5]], dtype=np.float32)).tolist() == [0.75, 0.25]

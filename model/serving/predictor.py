@@ -241,7 +241,8 @@ class Predictor:
         if not found:
             return predictions
         features = np.array([each.features for each in found], dtype=np.float32)
-        predicted = run_known_session(session, features, vectors.users[users], vectors.movies[movies])
+        people, asked = _take(vectors.users, users), _take(vectors.movies, movies)
+        predicted = run_known_session(session, features, people, asked)
         for place, each, (rating, low, high) in zip(places, found, predicted.tolist(), strict=True):
             predictions[place] = Prediction(
                 predicted_rating=rating,
@@ -305,6 +306,13 @@ class Predictor:
                 self._session, features[~known], visible.contexts, queries.take(~known)
             )
         return predicted
+
+
+def _take(rows: NDArray[np.float32], places: Sequence[int]) -> NDArray[np.float32]:
+    """Some rows of an array; a single one without a copy."""
+    if len(places) == 1:
+        return rows[places[0] : places[0] + 1]
+    return rows[places]
 
 
 def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:

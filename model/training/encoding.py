@@ -104,7 +104,8 @@ def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.flo
     Args:
         encoder: on the CPU.
         history: the index of all ratings.
-        vectors: (n_users, n_samples, width) to be filled; may be a file's mapping.
+        vectors: (n_users, n_samples, 1 + width) to be filled with 1, which meets a movie's bias, and the
+            vectors; may be a file's mapping.
     """
     _, n_samples, row = encoder.table.shape
     width = row - 1
@@ -130,7 +131,8 @@ def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.flo
                     np.tile(information[sample], (last - first, 1)), precisions[sample], noise[sample],
                     no_noise, dimensions,
                 )  # fmt: skip
-                vectors[first:last, sample] = solved
+                vectors[first:last, sample, 0] = 1.0
+                vectors[first:last, sample, 1:] = solved
             step.advance(last - first)
 
 

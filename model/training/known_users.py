@@ -29,9 +29,9 @@ class KnownUserNetwork(nn.Module):
             torch.equal(heads.means, spreads.means) and torch.equal(heads.deviations, spreads.deviations)
         ):
             raise ValueError("the heads of the intervals are standardised in another way")
-        _, n_samples, row = network.encoder.table.shape
-        self.vector_shape = (n_samples, row - 1)
-        """Samples and width of a user's vectors."""
+        _, n_samples, _ = network.encoder.table.shape
+        self.row_shape = network.encoder.table.shape[1:]
+        """Of what is stored of a user, and of a movie."""
         self.low, self.high = network.low, network.high
         self.n_inputs = len(heads.means)
         self.centring: Tensor
@@ -86,14 +86,14 @@ class KnownUserNetwork(nn.Module):
 
         Args:
             features: float32 (n_queries, n_features).
-            people: float32 (n_queries, n_samples, width) the vectors of each query's user.
-            asked: float32 (n_queries, n_samples, width + 1) each query's row of the movie table.
+            people: float32 (n_queries, n_samples, 1 + width) 1, which meets the movie's bias, and the vectors
+                of each query's user.
+            asked: float32 (n_queries, n_samples, 1 + width) each query's row of the movie table.
 
         Returns:
             (n_queries, 3) the predicted rating and the bounds of its interval, stars within the scale.
         """
-        # the 1 in front of a user's vector is for the movie's bias
-        members = (nn.functional.pad(people, (1, 0), value=1.0) * asked).sum(-1)
+        members = (people * asked).sum(-1)
         spread = torch.linalg.vector_norm(members @ self.centring, dim=1, keepdim=True)
         inputs = torch.cat([features, members, spread], dim=1)
         linear = torch.addmm(self.constants, inputs, self.linear)

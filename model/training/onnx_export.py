@@ -201,12 +201,8 @@ def write_known_users_network(path: Path, network: RatingNetwork, *, n_features:
         n_features: columns of its feature matrix.
     """
     known = KnownUserNetwork(network).eval()
-    n_queries, (n_samples, width) = 3, known.vector_shape
-    examples = (
-        torch.zeros(n_queries, n_features),
-        torch.zeros(n_queries, n_samples, width),
-        torch.zeros(n_queries, n_samples, width + 1),
-    )
+    rows = torch.zeros(3, *known.row_shape)
+    examples = (torch.zeros(3, n_features), rows, rows.clone())
     queries = torch.export.Dim("n_queries")
     shapes = {name: {0: queries} for name in KNOWN_INPUT_NAMES}
     _write_onnx(path, known, examples, shapes, KNOWN_INPUT_NAMES, KNOWN_OUTPUT_NAMES)
@@ -258,7 +254,7 @@ def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
     prior["noise"] = encoder.noise[:, 0, 0, 0].numpy()
     prior["overall_mean"] = encoder.overall_mean.numpy()
     np.save(folder / USER_PRIOR, prior, allow_pickle=False)
-    shape = (history.n_users, n_samples, row - 1)
+    shape = (history.n_users, n_samples, row)
     vectors = np.lib.format.open_memmap(folder / USER_VECTORS, mode="w+", dtype=np.float32, shape=shape)
     encode_users(encoder, history, vectors)
     vectors.flush()

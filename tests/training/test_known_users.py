@@ -75,6 +75,7 @@ def test_known_user_network_equals_the_whole_one_when_vectors_are_solved_for(enc
     with torch.no_grad():
         expected = torch.stack(network(features, *contexts, users, movies), dim=1)
         people = encoder.solve(*contexts).transpose(0, 1)[users]
+        people = torch.nn.functional.pad(people, (1, 0), value=1.0)
         found = KnownUserNetwork(network)(features, people, encoder.table[movies])
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert ((expected[:, 0] > 0.5) & (expected[:, 0] < 5.0)).float().mean() > 0.3  # not all are clipped

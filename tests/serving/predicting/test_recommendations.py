@@ -60,7 +60,7 @@ def test_recommendations_come_from_a_shortlist_when_movies_are_many(
     scores = {
         int(movie): np.mean([
             vectors.movies[place + 1, sample, 0]
-            + vectors.movies[place + 1, sample, 1:] @ vectors.users[index, sample]
+            + vectors.movies[place + 1, sample, 1:] @ vectors.users[index, sample, 1:]
             for sample in range(vectors.users.shape[1])
         ])
         for place, movie in enumerate(bundle.history.movie_ids)
