@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 from builders import Rated, make_history
-from network_builders import build_intervals
+from network_builders import build_network, draw_posterior
 
 from model.history import NO_CUT, History
 from model.training.base import Base
 from model.training.encoding import encode_queries, predict_queries
-from model.training.gibbs import Posterior
-from model.training.network import Heads, RatingNetwork, UserEncoder
+from model.training.network import Heads, UserEncoder
 from model.views import Contexts, Queries, build_user_contexts
 
 HISTORY = make_history([
@@ -48,16 +47,7 @@ def make_queries(asked: list[tuple[int, int]]) -> Queries:
 @pytest.fixture
 def encoder(rng: np.random.Generator) -> UserEncoder:
     """Two random samples."""
-    return UserEncoder.from_posterior(
-        Posterior(
-            overall_mean=3.0,
-            movie_vectors=rng.normal(0, 0.5, (2, HISTORY.n_movies, 3)).astype(np.float32),
-            movie_means=rng.normal(0, 0.5, (2, 3)).astype(np.float32),
-            user_means=rng.normal(0, 0.5, (2, 3)).astype(np.float32),
-            user_precisions=np.stack([np.eye(3), 2 * np.eye(3)]).astype(np.float32),
-            noise_precisions=np.array([1.0, 2.0], dtype=np.float32),
-        )
-    )
+    return UserEncoder.from_posterior(draw_posterior(rng, n_samples=2, n_movies=HISTORY.n_movies, width=3))
 
 
 def encode_alone(encoder: UserEncoder, contexts: Contexts, group: int, movie: int) -> tuple[float, float]:
@@ -93,10 +83,9 @@ def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: Use
         heads.weights[0].copy_(torch.tensor([[[1.0], [0.0], [0.0]]]))
         heads.weights[1].fill_(1.0)
         heads.weights[2].fill_(1.0)
-    network = RatingNetwork(
+    network = build_network(
+        heads,
         encoder=encoder,
-        heads=heads,
-        intervals=build_intervals(heads),
         base=Base(torch.zeros(2), torch.tensor([[0.0, 1.0, 0.0]] * 2), torch.zeros(3)),
         low=-100.0,
         high=100.0,
@@ -118,14 +107,7 @@ def test_predict_queries_uses_features_alone_when_there_is_no_encoder() -> None:
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.biases[2].fill_(0.5)
-    network = RatingNetwork(
-        encoder=None,
-        heads=heads,
-        intervals=build_intervals(heads),
-        base=Base.constant(3.0, 1),
-        low=1.0,
-        high=5.0,
-    )
+    network = build_network(heads)
     predicted = predict_queries(
         network, np.zeros((2, 1), dtype=np.float32), make_contexts(HISTORY), make_queries(ASKED[:2])
     )

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from network_builders import build_intervals
+from network_builders import OVERALL_MEAN, build_network, draw_posterior, draw_precision
 from numpy.typing import NDArray
 
 from model.training.base import Base
 from model.training.gibbs import Posterior
 from model.training.network import (
     Heads,
-    RatingNetwork,
     UserEncoder,
     join_inputs,
     solve_positive_definite,
@@ -20,23 +19,10 @@ from model.training.network import (
 N_SAMPLES, N_MOVIES, WIDTH = 3, 6, 4
 
 
-def draw_precision(rng: np.random.Generator, *shape: int, width: int = WIDTH) -> NDArray[np.float32]:
-    """Symmetric positive definite matrices."""
-    root = rng.normal(size=(*shape, width, width))
-    return (root @ root.swapaxes(-1, -2) + np.eye(width)).astype(np.float32)
-
-
 @pytest.fixture
 def posterior(rng: np.random.Generator) -> Posterior:
     """Three random samples of six movies."""
-    return Posterior(
-        overall_mean=3.5,
-        movie_vectors=rng.normal(0, 0.5, (N_SAMPLES, N_MOVIES, WIDTH)).astype(np.float32),
-        movie_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
-        user_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
-        user_precisions=draw_precision(rng, N_SAMPLES),
-        noise_precisions=np.array([0.5, 1.0, 2.0], dtype=np.float32),
-    )
+    return draw_posterior(rng, n_samples=N_SAMPLES, n_movies=N_MOVIES, width=WIDTH)
 
 
 def predict_members(posterior: Posterior, context: dict[int, float], movie: int | None) -> list[float]:
@@ -51,7 +37,7 @@ def predict_members(posterior: Posterior, context: dict[int, float], movie: int 
     for sample in range(N_SAMPLES):
         vectors = posterior.movie_vectors[sample].astype(np.float64)
         regressors = np.array([[1.0, *vectors[rated, 1:]] for rated in context]).reshape(-1, WIDTH)
-        residuals = np.array([stars - 3.5 - vectors[rated, 0] for rated, stars in context.items()])
+        residuals = np.array([stars - OVERALL_MEAN - vectors[rated, 0] for rated, stars in context.items()])
         precision = posterior.user_precisions[sample].astype(np.float64)
         noise = float(posterior.noise_precisions[sample])
         person = np.linalg.solve(
@@ -59,7 +45,7 @@ def predict_members(posterior: Posterior, context: dict[int, float], movie: int 
             precision @ posterior.user_means[sample] + noise * regressors.T @ residuals,
         )
         asked = posterior.movie_means[sample] if movie is None else vectors[movie]
-        members.append(float(3.5 + asked[0] + person[0] + asked[1:] @ person[1:]))
+        members.append(float(OVERALL_MEAN + asked[0] + person[0] + asked[1:] @ person[1:]))
     return members
 
 
@@ -113,7 +99,7 @@ def test_encoder_equals_closed_form_when_context_is_given(
 def test_encoder_predicts_prior_mean_when_context_is_empty(posterior: Posterior) -> None:
     """Without ratings a user is the prior's mean: overall mean + movie bias + μ · (1, tastes)."""
     by_hand = [
-        3.5 + movie[0] + mean[0] + mean[1:] @ movie[1:]
+        OVERALL_MEAN + movie[0] + mean[0] + mean[1:] @ movie[1:]
         for movie, mean in zip(posterior.movie_vectors[:, 4], posterior.user_means, strict=True)
     ]
     [mean], _ = encode(posterior, [], [5], padding=1)
@@ -202,14 +188,7 @@ def test_network_averages_heads_and_clips_when_there_is_no_encoder(
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=2)
     with torch.no_grad():
         heads.biases[2].copy_(torch.tensor(corrections).reshape(2, 1, 1))
-    network = RatingNetwork(
-        encoder=None,
-        heads=heads,
-        intervals=build_intervals(heads),
-        base=Base.constant(3.0, 1),
-        low=1.0,
-        high=5.0,
-    )
+    network = build_network(heads)
     predicted, low, high = network(torch.zeros(1, 1))
     assert predicted.tolist() == [expected]
     assert (low.item(), high.item()) == (max(expected - 1, 1.0), min(expected + 1, 5.0))
@@ -221,10 +200,9 @@ def test_network_corrects_its_base_when_there_is_an_encoder(posterior: Posterior
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.biases[2].fill_(1.0)
-    network = RatingNetwork(
+    network = build_network(
+        heads,
         encoder=encoder,
-        heads=heads,
-        intervals=build_intervals(heads),
         base=Base(torch.full((2,), 0.25), torch.tensor([[2.0, 0.5, 0.0]] * 2), torch.zeros(3)),
         low=-100.0,
         high=100.0,
@@ -250,12 +228,5 @@ def test_heads_give_less_of_what_they_learned_when_shrunk() -> None:
 def test_network_trains_only_the_heads_when_it_has_an_encoder(posterior: Posterior) -> None:
     """The encoder is fixed: none of its tables is a parameter."""
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
-    network = RatingNetwork(
-        encoder=UserEncoder.from_posterior(posterior),
-        heads=heads,
-        intervals=build_intervals(heads),
-        base=Base.constant(0.0, 3),
-        low=1.0,
-        high=5.0,
-    )
+    network = build_network(heads, encoder=UserEncoder.from_posterior(posterior), base=Base.constant(0.0, 3))
     assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {"heads", "intervals"}
