@@ -21,6 +21,7 @@ from benchmarks.tables import (
     add_report_flags,
     describe_machine,
     format_number,
+    parse_fits,
     print_report,
     require_writable,
     write_report,
@@ -204,7 +205,9 @@ def _build_parser() -> Parser:
     parser.add_argument(
         "--split", default="latest", help="latest, period:YYYY-MM-DD or random (default: latest)"
     )
-    parser.add_argument("--seeds", type=int, default=1, help="fits of every variant, averaged (default: 1)")
+    parser.add_argument(
+        "--seeds", type=parse_fits, default=1, help="fits of every variant, averaged (default: 1)"
+    )
     add_report_flags(parser)
     return parser
 

@@ -20,6 +20,7 @@ from benchmarks.tables import (
     add_report_flags,
     describe_machine,
     format_number,
+    parse_fits,
     print_report,
     require_writable,
     write_report,
@@ -222,12 +223,6 @@ def _run(arguments: argparse.Namespace) -> None:
     print_report(report, build_tables(report), as_json=arguments.json)
 
 
-def _parse_count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of fits: expected 1 or more")
-    return int(text)
-
-
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
     parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
@@ -236,10 +231,10 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--peers", help=f"what to compare, by commas: {','.join(METHODS)} (default: all)")
     parser.add_argument(
-        "--seeds", type=_parse_count, default=3, help="fits of this project, averaged (default: %(default)s)"
+        "--seeds", type=parse_fits, default=3, help="fits of this project, averaged (default: %(default)s)"
     )
     parser.add_argument(
-        "--peer-seeds", type=_parse_count, help="fits of peers that have seeds (default: as --seeds)"
+        "--peer-seeds", type=parse_fits, help="fits of peers that have seeds (default: as --seeds)"
     )
     add_report_flags(parser)
     return parser

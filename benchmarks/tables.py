@@ -73,6 +73,17 @@ def add_report_flags(parser: argparse.ArgumentParser) -> None:
     add_verbose_flag(parser)
 
 
+def parse_fits(text: str) -> int:
+    """Read a flag that says how often to fit.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is no whole number from 1 on.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of fits: expected 1 or more")
+    return int(text)
+
+
 def print_report(report: Mapping[str, Any], tables: Sequence[Table], *, as_json: Path | None) -> None:
     """Print the tables, or the figures where --json names no file for them."""
     print(json.dumps(report, allow_nan=False) if as_json == STANDARD_OUTPUT else format_text(tables))

@@ -27,6 +27,7 @@ EXIT_STATUS = (
     "130 after Ctrl-C"
 )
 
+_NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
 _FLAG = re.compile(r"--?[A-Za-z][\w-]*(?:=.*)?", re.DOTALL)
 
 
@@ -87,12 +88,24 @@ class Parser(argparse.ArgumentParser):
         """
         self.exit(USER_ERROR, f"{self.prog}: error: {message} (see --help)\n")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Convert a flag's value; what is no number is told without Python's names for them."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            if action.type not in _NUMBERS:
+                raise
+            raise argparse.ArgumentError(action, f"{arg_string!r} is not {_NUMBERS[action.type]}") from error
+
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Refuse a value that is none of a flag's choices, with the one it resembles.
 
         Raises:
             ArgumentError: if it is none of them.
         """
+        if isinstance(action.choices, range) and value not in action.choices:
+            first, last = action.choices[0], action.choices[-1]
+            raise argparse.ArgumentError(action, f"{value} is out of range: expected {first} to {last}")
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             raise argparse.ArgumentError(

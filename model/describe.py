@@ -10,7 +10,7 @@ from typing import Any
 from model.bundle import MANIFEST, load_bundle
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.dates import format_day
-from model.errors import ArtifactIncompatibleError, ArtifactMissingError
+from model.errors import ArtifactIncompatibleError, ArtifactMissingError, ConfigError
 from model.formats.choice import choose_movie_file, choose_rating_files
 from model.formats.layout import Column
 from model.formats.source import open_source
@@ -105,9 +105,9 @@ def describe_run(path: Path) -> dict[str, Any]:
         ArtifactIncompatibleError: if a file of it is damaged.
     """
     if not is_run(path):
-        is_bundle = (path / MANIFEST).is_file()
-        hint = "; it is a bundle: use --bundle" if is_bundle else suggest_path(path)
-        raise ArtifactMissingError(f"{path} is not a finished run: expected {METRICS} and a checkpoint{hint}")
+        raise ArtifactMissingError(
+            f"{path} is not a finished run: expected {METRICS} and a checkpoint{suggest_path(path)}"
+        )
     # torch takes seconds to import, and only runs need it
     from model.training.checkpoint import read_checkpoint  # ruff: ignore[import-outside-top-level]
 
@@ -190,6 +190,9 @@ def format_run(facts: Mapping[str, Any]) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    for flag in ("data", "bundle", "run"):
+        if (path := getattr(arguments, flag)) is not None:
+            _refuse_other_kind(path, flag)
     if arguments.data is not None:
         facts, layout = describe_data(arguments.data), format_data
     elif arguments.bundle is not None:
@@ -197,6 +200,17 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         facts, layout = describe_run(arguments.run), format_run
     print_result(facts, "" if arguments.json else layout(facts), as_json=arguments.json)
+
+
+def _refuse_other_kind(path: Path, flag: str) -> None:
+    """Name the flag that a bundle or a run is for, where it was given to another.
+
+    Raises:
+        ConfigError: if it was.
+    """
+    for kind, is_one in {"bundle": (path / MANIFEST).is_file(), "run": is_run(path)}.items():
+        if is_one and kind != flag:
+            raise ConfigError(f"{path} is a {kind}: use --{kind}")
 
 
 def _align(lines: Iterable[tuple[str, str]]) -> list[str]:

@@ -153,12 +153,16 @@ def test_describe_guesses_the_run_when_it_is_mistyped(
     )
 
 
-def test_describe_says_what_it_is_when_a_bundle_is_taken_for_a_run(
-    bundle_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("kind", "taken_for"), [("bundle", "run"), ("bundle", "data"), ("run", "bundle"), ("run", "data")]
+)
+def test_describe_names_the_flag_when_one_thing_is_taken_for_another(
+    kind: str, taken_for: str, bundle_path: Path, run_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The way out is named."""
-    assert main(["--run", str(bundle_path)]) == 2
-    assert capsys.readouterr().err.endswith("it is a bundle: use --bundle\n")
+    """A bundle or a run given to another flag."""
+    path = bundle_path if kind == "bundle" else run_path
+    assert main([f"--{taken_for}", str(path)]) == 2
+    assert capsys.readouterr().err == f"python -m model.describe: error: {path} is a {kind}: use --{kind}\n"
 
 
 def test_describe_names_the_file_when_a_run_is_damaged(

@@ -279,7 +279,7 @@ def test_command_ends_with_status_2_and_one_line_when_flags_are_wrong(
     [
         ("--method period --from 2005-02-30 --to 2005-03-01", "'2005-02-30' is not a date of the calendar"),
         ("--method rows", "'rows' is unknown: expected period, movies"),
-        ("--method movies --movies many", "invalid int value: 'many'"),
+        ("--method movies --movies many", "'many' is not a whole number"),
     ],
 )
 def test_command_exits_with_status_2_when_a_flag_cannot_be_read(

@@ -151,7 +151,7 @@ def test_train_ends_with_status_2_and_one_line_when_a_setting_makes_no_sense(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ("--epochs many", "invalid int value: 'many'"),
+        ("--epochs many", "'many' is not a whole number"),
         ("--features half", "'half' is unknown: expected full, seed"),
         ("--epoch 3", "unknown flag --epoch, did you mean --epochs?"),
         ("extra", "unrecognized arguments: extra"),

@@ -54,6 +54,13 @@ def test_table_has_the_mean_over_seeds_of_every_variant(tiny_ratings: Ratings) -
         assert float(row[1]) == pytest.approx(line["rmse"] + 0.5, abs=6e-5)
 
 
+def test_main_refuses_when_nothing_would_be_fitted(capsys: pytest.CaptureFixture[str]) -> None:
+    """No fits have no mean."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["--data", "x", "--seeds", "0"])
+    assert "'0' is no number of fits: expected 1 or more" in capsys.readouterr().err
+
+
 def test_main_refuses_when_data_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     """One line names the path."""
     assert main(["--data", "no-such-folder"]) == 2

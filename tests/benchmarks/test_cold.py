@@ -139,3 +139,10 @@ def test_main_names_the_flag_when_histories_are_short(
     write_sample_csv(make_ratings([Rated(1, 1, 3), Rated(2, 1, 4)]), tmp_path / "few.csv")
     assert main(["--data", str(tmp_path / "few.csv"), "--lengths", "5,3"]) == 2
     assert "more than 5 ratings" in capsys.readouterr().err
+
+
+def test_main_says_the_range_when_draws_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten tenths are everybody."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["--data", "x", "--draws", "11"])
+    assert "11 is out of range: expected 1 to 10" in capsys.readouterr().err

@@ -47,6 +47,18 @@ def test_search_finds_while_typing_when_part_of_a_title_is_given(visit: Visit) -
     expect(page.locator("#rated input").first).to_be_focused()
 
 
+def test_search_takes_the_first_when_enter_is_pressed_without_pointing(visit: Visit) -> None:
+    """Whoever types and presses Enter means what stands on top."""
+    page = visit.open()
+    movies = visit.server.get("v1/movies", query="the", limit=8)["movies"]
+    assert len(movies) > 1
+    page.locator("#search").press_sequentially("the")
+    page.get_by_role("option").nth(1).wait_for()
+    page.locator("#search").press("Enter")
+    expect(page.locator("#rated .title").first).to_contain_text(movies[0]["title"])
+    expect(page.locator("#rated input").first).to_be_focused()
+
+
 def test_search_emphasises_what_was_typed_where_words_begin(visit: Visit) -> None:
     """As the service searches: whole words and their beginnings, not what stands inside a word."""
     found = [

@@ -62,8 +62,7 @@ class Search {
 
   press(event) {
     if (event.key === "Escape") this.close();
-    else if (event.key === "Enter" && this.active >= 0) this.choose(this.active);
-    else if (event.key === "Enter" && this.movies.length === 1) this.choose(0);
+    else if (event.key === "Enter" && this.movies.length) this.choose(Math.max(this.active, 0));
     else if (event.key === "ArrowDown") this.step(1);
     else if (event.key === "ArrowUp") this.step(-1);
     else return;
