@@ -105,5 +105,6 @@ def find_weakest(accuracy: Accuracy, own: str) -> tuple[str, float] | None:
 def _judge_learning(epochs: Sequence[Epoch]) -> str:
     best = find_best_epoch(epochs)
     if best == len(epochs) > 1:
-        return f"The last of {best} epochs was the best on validation rows: more --epochs may do better."
+        # no hint at more epochs: the learning rate falls to nothing over however many there are
+        return f"The last of {best} epochs was the best on validation rows."
     return f"Epoch {best} of {len(epochs)} was the best on validation rows."
