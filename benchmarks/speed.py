@@ -4,7 +4,7 @@ import argparse
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,11 @@ def _ratio(report: dict[str, dict[str, float]], name: str, bound: str, figure: s
     return format_number(report[name][figure] / report[bound][figure], 2)
 
 
+def _measure(parts: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Take some measurements, one after the other; by name."""
+    return {name: measure() for name, measure in track_items(parts.items(), "measuring", unit="parts")}
+
+
 def _run(arguments: argparse.Namespace) -> None:
     for path in (arguments.json, arguments.markdown, arguments.plot):
         require_writable(path)
@@ -169,8 +174,10 @@ def _run(arguments: argparse.Namespace) -> None:
         if arguments.data:
             ratings = read_ratings(arguments.data)
             report |= {"data": arguments.data.resolve().name, "ratings": len(ratings)}
-            report["reading"] = measure_reading(arguments.data)
-            report["neighbours"] = measure_neighbours(ratings, with_peer=not arguments.no_peer)
+            report |= _measure({
+                "reading": lambda: measure_reading(arguments.data),
+                "neighbours": lambda: measure_neighbours(ratings, with_peer=not arguments.no_peer),
+            })
             if bundle is None:
                 run = Path(scratch) / "run"
                 train_run(ratings, default_config("full", seed=1), run, say=lambda _line: None)
@@ -179,9 +186,11 @@ def _run(arguments: argparse.Namespace) -> None:
         if bundle is not None:
             loaded = load_bundle(bundle)
             report["ratings"] = report["ratings"] or loaded.history.n_ratings
-            report["serving"] = measure_serving(loaded)
-            report["cold_start"] = measure_cold_start(loaded)
-            report["bulk"] = measure_bulk(loaded)
+            report |= _measure({
+                "serving": lambda: measure_serving(loaded),
+                "cold_start": lambda: measure_cold_start(loaded),
+                "bulk": lambda: measure_bulk(loaded),
+            })
         for size in track_items(arguments.sizes, "measuring", unit="sizes"):
             report["sizes"].append(measure_size(size, arguments.scratch or Path(scratch)))
     report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

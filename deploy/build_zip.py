@@ -22,7 +22,7 @@ from deploy.dockerfile import BUNDLE, PINS, find_python_version, list_copied, re
 from model.bundle import load_bundle
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ConfigError, DataError
-from model.progress import track_step
+from model.progress import track_items, track_step
 
 PROG: Final = "python -m deploy.build_zip"
 DEFAULT_OUTPUT: Final = Path("artifacts/function.zip")
@@ -65,7 +65,8 @@ def stage_sources(folder: Path, *, root: Path, bundle: Path) -> None:
         DataError: if a file that the Dockerfile names is not there.
     """
     load_bundle(bundle, every_byte=True)
-    for name in list_copied(read_steps(root / "Dockerfile")):
+    names = list_copied(read_steps(root / "Dockerfile"))
+    for name in track_items(names, "copying the service and the bundle", unit="entries"):
         source = bundle if name == BUNDLE else root / name
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +185,7 @@ def write_zip(files: dict[str, Path], output: Path) -> str:
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, path in files.items():
+                for name, path in track_items(files.items(), "zipping", unit="files"):
                     entry = zipfile.ZipInfo(name, _EPOCH)
                     entry.create_system = _UNIX
                     entry.external_attr = _READABLE
@@ -220,8 +221,7 @@ def build_zip(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "task"
         folder.mkdir()
-        with track_step("copying the service and the bundle"):
-            stage_sources(folder, root=root, bundle=bundle)
+        stage_sources(folder, root=root, bundle=bundle)
         with track_step("installing packages"):
             install_packages(folder, pins=root / PINS, python_version=version)
         if compile_with is not None:
@@ -229,8 +229,7 @@ def build_zip(
                 compile_bytecode(folder, python=compile_with, python_version=version)
         files = list_files(folder, with_bytecode=compile_with is not None)
         unzipped = check_size(files)
-        with track_step("zipping"):
-            digest = write_zip(files, output)
+        digest = write_zip(files, output)
     return {
         "zip": str(output),
         "bytes": output.stat().st_size,

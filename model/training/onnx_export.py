@@ -36,7 +36,7 @@ from model.features import compute_features
 from model.history import UNKNOWN, History
 from model.nearest import NEAREST_USERS
 from model.neighbours import find_neighbours
-from model.progress import track_step
+from model.progress import track_rows, track_step
 from model.questions import KnownRating, Query, QueryReader
 from model.quick import USER_SUMS, sum_up_users
 from model.store import read_history, read_movies, write_history
@@ -60,6 +60,7 @@ OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference between torch and onnxruntime, stars."""
 N_PARITY_ROWS = 250
+_COMPARED_AT_ONCE = 50
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pytorch-lightning", "torch")
 
@@ -298,17 +299,23 @@ def compare_with_torch(
         queries: at least one.
     """
     visible = QueryReader(history).read(queries)
-    table = compute_features(
-        history,
-        visible.views,
-        visible.contexts,
-        visible.queries,
-        search=partial(find_neighbours, history, most_candidates=trained.config.training.most_candidates),
-        names=trained.feature_names,
-    )
-    ours = predict_queries(trained.network, table.matrix, visible.contexts, visible.queries)
+    search = partial(find_neighbours, history, most_candidates=trained.config.training.most_candidates)
+    matrix = np.concatenate([
+        compute_features(
+            history,
+            visible.views,
+            visible.contexts,
+            visible.queries.take(np.arange(rows.start, rows.stop)),
+            search=search,
+            names=trained.feature_names,
+        ).matrix
+        for rows in track_rows(
+            len(queries), "comparing with torch", unit="predictions", at_once=_COMPARED_AT_ONCE
+        )
+    ])
+    ours = predict_queries(trained.network, matrix, visible.contexts, visible.queries)
     session = onnxruntime.InferenceSession(folder / NETWORK, providers=["CPUExecutionProvider"])
-    served = run_session(session, table.matrix, visible.contexts, visible.queries)
+    served = run_session(session, matrix, visible.contexts, visible.queries)
     difference = float(np.abs(ours - served).max())
     known = visible.stored_users != UNKNOWN
     if trained.network.encoder is not None and known.any():
@@ -321,6 +328,6 @@ def compare_with_torch(
         asked = np.load(folder / MOVIE_TABLE, mmap_mode="r", allow_pickle=False)[
             visible.queries.movies[known] + 1
         ]
-        stored = run_known_session(session, table.matrix[known], people, asked)
+        stored = run_known_session(session, matrix[known], people, asked)
         difference = max(difference, float(np.abs(ours[known] - stored).max()))
     return difference, served

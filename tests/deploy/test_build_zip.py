@@ -223,6 +223,7 @@ def test_command_says_what_it_built_when_all_goes_well(
         }
     )
     assert [line.split(":")[0] for line in told.splitlines()] == [
+        "checking the bundle",
         "copying the service and the bundle",
         "installing packages",
         "zipping",
