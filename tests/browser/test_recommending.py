@@ -87,6 +87,23 @@ def test_viewer_was_a_stranger_when_the_ratings_are_of_the_first_day(visit: Visi
     expect(page.locator("#viewer-score")).to_contain_text("3 of them are of this person’s first day")
 
 
+def test_why_shows_no_people_when_nobody_had_rated_the_movie_by_then(visit: Visit) -> None:
+    """The story says until when, and the picture speaks of no stars."""
+    page = visit.open()
+
+    def forget(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["explanation"]["neighbours"] = []
+        route.fulfill(json=answer)
+
+    page.route("**/v1/predict", forget)
+    page.get_by_role("tab", name="Somebody in the data").click()
+    page.locator("#compared .row").first.click()
+    why = page.locator("#compared .why")
+    expect(why.locator(".story")).to_contain_text("Nobody in the data had rated this movie before that day")
+    expect(why.locator("figcaption")).to_have_text("In the band: 8 of 10 ratings.")
+
+
 def test_viewers_are_left_out_when_the_operator_hides_them(visit: Visit) -> None:
     """Without users there is one side only, no tab for the other, and no request that would be refused."""
     card = visit.server.get("v1/model") | {"shows_users": False}

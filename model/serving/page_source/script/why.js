@@ -69,7 +69,8 @@ class Why {
     const axis = drawAxis({
       neighbours, prediction, eraMean: knowsEra ? eraMean : null, eraLabel: `${this.who.possessive} average, ${eraName}`,
     }, this.scale);
-    this.pictures.append(captioned(axis, "Each star is one of them. In the band: 8 of 10 ratings."));
+    this.pictures.append(captioned(axis,
+      `${neighbours.length ? "Each star is one of them. " : ""}In the band: 8 of 10 ratings.`));
     this.people.replaceChildren(...(neighbours.length && ofUser ? listPeople(neighbours) : []));
     this.basis.textContent = `Rests on ${count(ofUser, "rating")} of ${this.who.own} and `
       + `${count(ofMovie, "rating")} of this movie. In 8 of 10 cases the stars fall between `
@@ -78,7 +79,10 @@ class Why {
 
   /** The first sentence: who is near, or why nobody is. */
   tell(neighbours, ofUser) {
-    if (!neighbours.length) return ["Nobody in the data has rated this movie, so the prediction rests on what is usual."];
+    if (!neighbours.length) {
+      const until = this.asOf ? "had rated this movie before that day" : "has rated this movie";
+      return [`Nobody in the data ${until}, so the prediction rests on what is usual.`];
+    }
     const given = make("strong", {}, enumerate(neighbours.map(({ rating }) => String(rating))));
     if (!ofUser) {
       return [`Nobody is close to ${this.who.objective} yet: without ratings all are equally far away. Four of those who saw it gave `,
