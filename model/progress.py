@@ -30,11 +30,11 @@ _Item = TypeVar("_Item")
 class Step:
     """A step under way; `track_step` makes it."""
 
-    def __init__(self, name: str, *, total: float | None, unit: str) -> None:
+    def __init__(self, name: str, *, total: float | None, unit: str, done: float = 0) -> None:
         self.name = name
         self.total = total
         self.unit = unit
-        self.done: float = 0
+        self.done = self._done_before = done
         self.is_over = False
         self._started = time.monotonic()
 
@@ -82,9 +82,10 @@ class Step:
     def describe_rate(self) -> str:
         """How fast it goes: `830 pairs/s`; nothing where nothing is done yet."""
         seconds = time.monotonic() - self._started
-        if not self.unit or not self.done or not seconds:
+        done = self.done - self._done_before
+        if not self.unit or done <= 0 or not seconds:
             return ""
-        return f"{_format_number(self.done / seconds)} {self.unit}/s"
+        return f"{_format_number(done / seconds)} {self.unit}/s"
 
     def summarise(self) -> str:
         """The line that a finished step leaves: `scoring: 5,000 pairs in 6.0 s (830 pairs/s)`."""
@@ -94,18 +95,21 @@ class Step:
 
 
 @contextmanager
-def track_step(name: str, *, total: float | None = None, unit: str = "") -> Generator[Step, None, None]:
+def track_step(
+    name: str, *, total: float | None = None, unit: str = "", done: float = 0
+) -> Generator[Step, None, None]:
     """Show a step while it lasts.
 
     Args:
         name: what happens, for the reader: `reading ratings`.
         total: how many units there are to do, where that is known: without, no time left can be told.
         unit: what is counted, in the plural; nothing where the step cannot tell how far it is.
+        done: how many units an earlier attempt has done; they count towards the total, not the rate.
 
     Yields:
         The step, to be told how far it is.
     """
-    step = Step(name, total=total, unit=unit)
+    step = Step(name, total=total, unit=unit, done=done)
     with _display.showing(step):
         yield step
     if _display.is_narrating and not _display.n_under_way:

@@ -125,7 +125,7 @@ def fetch_file(url: str, path: Path, *, patience: float = PATIENCE) -> Path:
     require_web_address(url)
     partial = _Partial.beside(path)
     failures = 0
-    with track_step(f"downloading {path.name}", unit="MB") as step:
+    with track_step(f"downloading {path.name}", unit="MB", done=partial.n_bytes / MEGABYTE) as step:
         while True:
             before = partial.n_bytes
             try:
@@ -217,6 +217,8 @@ def _unreachable(url: str, problem: Exception, n_bytes: int = 0) -> DataError:
     reason: object = problem
     if isinstance(problem, urllib.error.URLError) and not isinstance(problem, urllib.error.HTTPError):
         reason = problem.reason
+    if isinstance(reason, OSError) and reason.strerror:
+        reason = reason.strerror  # without the system's number
     kept = (
         f"; {n_bytes / MEGABYTE:,.1f} MB are kept, and the same command goes on from there" if n_bytes else ""
     )

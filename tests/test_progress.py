@@ -157,6 +157,17 @@ def test_go_through_counts_each_row_once_when_two_passes_share_it() -> None:
     assert step.describe_count() == "5 of 5 rows"
 
 
+def test_step_tells_its_own_rate_when_an_earlier_attempt_did_a_part() -> None:
+    """12 of 30 MB were there; 6 more in 3 seconds are 2 MB/s. Begun anew there is no rate yet."""
+    step = Step("downloading", total=30, unit="MB", done=12)
+    step._started -= 3.0
+    assert (step.describe_count(), step.describe_rate()) == ("12 of 30 MB", "")
+    step.reach(18, 30)
+    assert (step.describe_count(), step.describe_rate()) == ("18 of 30 MB", "2 MB/s")
+    step.reach(6, 30)
+    assert not step.describe_rate()
+
+
 def test_step_describes_nothing_when_nothing_is_counted() -> None:
     """A step without a unit has no count and no rate."""
     step = Step("sorting", total=None, unit="")
