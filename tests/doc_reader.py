@@ -29,14 +29,14 @@ PLACEHOLDERS = {
     "2015-01-01": "2005-01-01",  # a cut that leaves something on both sides of the made-up ratings
     "8206": "301162",  # a user of `make demo`'s bundle, and one of the tiny bundle
 }
-"""What the documents write, and what is typed for it. `http://127.0.0.1:8000` is the test's own server."""
+"""What the documents write, and what is typed for it. `http://127.0.0.1:8000` is the test's own server, and
+archives come from a publisher on this machine."""
 
 NOT_RUN = {
     "make demo": ".ci/run begins with it",
     "source .venv/bin/activate": "the test runs in that environment",
     "make test": "this is it",
     "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
-    "python -m model.download movielens": "needs the internet; tests/test_download.py brings a server",
     "python -m deploy.build_zip": "downloads packages; tests/deploy builds from what is installed",
     "docker ": "needs a container engine",
     "aws ": "needs an account with AWS",

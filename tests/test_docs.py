@@ -5,8 +5,10 @@ are; tests/doc_reader.py says what is typed for its placeholders, and which comm
 """
 
 import importlib
+import io
 import re
 import shutil
+import zipfile
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,11 +19,13 @@ from doc_commands import PAGES, Command, File, find_inline_commands, find_links,
 from doc_reader import IN_PROCESS, NOT_RUN, PLACEHOLDERS, Reader, is_run
 from fresh_python import ROOT
 from programs import find_program
+from publisher import Publisher, publish
 from tiny_run import TINY_DATA, change_training
 
 import train
 from benchmarks import ablation, accuracy, cold, ours, rolling
 from benchmarks.measurement import Measurement, hide_stars, measure
+from model import download as download_command
 from model.config import RunConfig
 from model.generation import SyntheticConfig
 from model.questions import Query
@@ -75,7 +79,17 @@ def reader(
     monkeypatch.setattr(accuracy, "measure_apart", measure_here)
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
+        publisher = stack.enter_context(publish(Publisher(build_archive())))
+        monkeypatch.setattr(download_command, "PUBLISHER", publisher.address)
         yield Reader(stack)
+
+
+def build_archive() -> bytes:
+    """A zip with one rating."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("ml-1m/ratings.dat", "1::2::3::978300760\n")
+    return stream.getvalue()
 
 
 def choose_tiny_config(features: str, *, seed: int) -> RunConfig:
