@@ -61,9 +61,11 @@ def test_why_tells_who_comes_first_when_all_are_equally_near(visit: Visit) -> No
     page.locator("#ranked .row").first.click()
     expect(told).to_contain_text("three smallest differences")
     expect(told).not_to_contain_text("equally near")
+    expect(page.locator(".why figcaption").first).to_contain_text("The nearer, the more alike")
     distances[3] = 0.0
     page.locator("#ranked .row").nth(1).click()
     expect(told).to_contain_text("equally near")
+    expect(page.locator(".why figcaption").first).to_contain_text("All on the inmost ring: distance 0")
 
 
 def test_why_follows_the_ratings_when_they_change(visit: Visit) -> None:

@@ -63,7 +63,7 @@ class Why {
     if (neighbours.length && ofUser) {
       const isInmost = neighbours.every(({ distance }) => distance === 0);
       this.pictures.append(captioned(drawNeighbourhood(neighbours, this.who),
-        isInmost ? "All on the inmost ring, distance 0: as alike as can be. Outmost: nothing in common."
+        isInmost ? "All on the inmost ring: distance 0, as near as can be. Outmost: nothing in common."
           : "The nearer, the more alike. Inmost ring: distance 0. Outmost: nothing in common."));
     }
     const axis = drawAxis({
