@@ -32,6 +32,7 @@ from model.quick import QuickLookup, sum_up_users
 from model.ratings import read_ratings
 from model.score import find_compiled_search, score_pairs
 from model.serving.app import build_app
+from model.serving.bodies import JsonRoute
 from model.serving.events import LambdaEntry
 from model.serving.live import LiveService
 from model.serving.predictor import Predictor, open_session
@@ -131,6 +132,7 @@ def _build_empty() -> FastAPI:
 
 def _build_constant(live: LiveService) -> FastAPI:
     app = FastAPI()
+    app.router.route_class = JsonRoute
     constant = live.service.predict(PredictRequest(ratings=[], movie_id=1))
 
     @app.post("/v1/predict")
