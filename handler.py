@@ -104,10 +104,11 @@ async def run_beside(application: object) -> AsyncGenerator[None]:
     Args:
         application: the one that is run.
     """
-    live.has_company = True
     configure_logging(_settings.log_level)  # `fastapi run` has set up its own after this module was imported
+    live.has_company = True
     async with _watcher.watch(application) if _settings.reload_seconds else nullcontext():
         yield
+    live.has_company = False
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from model.table import HALF_STAR
 
 NEAREST_USERS: Final = "nearest_users.npy"
 MOST_LISTED: Final = 512
-"""How many users a list holds at most. With the 3,000 users of movielens-1m-part one prediction of 18 needs
-more (of 6 with 256, of 64 with 1,024); a list takes 8 KB."""
+"""How many users a list holds at most. With the 3,000 users of movielens-1m-part, users and movies drawn
+by their ratings, one prediction of 18 needs more (of 6 with 256, of 64 with 1,024); a list takes 8 KB."""
 
 NearestUsers = NDArray[np.int32]
 """(n_users, 4, n_listed) each user's nearest other users, nearest first: their index, their distance (half

@@ -67,7 +67,7 @@ def sum_up_users(history: History, whole: Views) -> UserSums:
 
 
 def read_user_sums(folder: Path) -> UserSums:
-    """Map the sums in a folder; nothing is read until it is used."""
+    """Map the sums in a folder."""
     return np.asarray(np.load(folder / USER_SUMS, mmap_mode="r", allow_pickle=False))
 
 

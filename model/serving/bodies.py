@@ -7,6 +7,7 @@ as long as predicting does.
 
 import re
 import zlib
+from codecs import BOM_UTF8
 from typing import Any, Final, get_type_hints
 
 from fastapi import HTTPException
@@ -51,7 +52,7 @@ class JsonRoute(APIRoute):
                 415, "the body must be JSON and say so: send the header content-type: application/json"
             )
         try:
-            request = self._read(body)
+            request = self._read(body.removeprefix(BOM_UTF8))
         except ValidationError as error:
             findings = error.errors(include_url=False, include_input=False)
             raise RequestValidationError(findings) from error

@@ -164,9 +164,8 @@ def describe(error: Exception, request: type[Request] | None = None) -> Problem:
 def _describe_findings(found: Sequence[Any], request: type[Request] | None) -> Problem:
     first = found[0]
     if first["type"] == "json_invalid":
-        return Problem(
-            HTTPStatus.BAD_REQUEST, f"the body is not JSON: {first['ctx']['error']}", name="malformed-json"
-        )
+        what = f"the body is not JSON in UTF-8: {first['ctx']['error']}"
+        return Problem(HTTPStatus.BAD_REQUEST, what, name="malformed-json")
     errors = [
         {"where": _say_where(finding["loc"]), "what": shorten(findings.say_what(finding, request))}
         for finding in found[:MOST_ERRORS]

@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 from model.serving.predictor import Prediction, Query
 
 Predict = Callable[[Sequence[Query]], list[Prediction]]
+Waiting = list[tuple[Query, "asyncio.Future[Prediction]"]]
 
 
 class Together:
-    """Predicts for the coroutines of one event loop at a time.
+    """Predicts for coroutines, those of one event loop at a time; safe to share between threads.
 
     Args:
         predict: predicts many queries.
-        most: how many are predicted at once at most; others stay for the next turn.
+        most: how many are predicted at once at most.
     """
 
     def __init__(self, predict: Predict, *, most: int) -> None:
         self._predict = predict
         self._most = most
-        self._waiting: list[tuple[Query, asyncio.Future[Prediction]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: tuple[asyncio.AbstractEventLoop, Waiting] | None = None
 
     async def predict(self, query: Query) -> Prediction:
         """Predict one query, together with those of other coroutines that have asked.
@@ -34,25 +34,29 @@ class Together:
             query: what is asked.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._loop, self._waiting = loop, []  # whoever waited on another loop ended with it
         future: asyncio.Future[Prediction] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._answer)
-        self._waiting.append((query, future))
-        return await future
-
-    def _answer(self) -> None:
-        asked, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        if self._waiting and self._loop is not None:
-            self._loop.call_soon(self._answer)
+        opened = self._open
+        if opened is None or opened[0] is not loop or len(opened[1]) == self._most:
+            opened = self._open = (loop, [])
+            loop.call_soon(self._answer, opened[1])
+        opened[1].append((query, future))
         try:
-            predictions = self._predict([query for query, _ in asked])
+            return await future
+        finally:
+            del future  # an error's traceback holds this frame: the two would keep each other alive
+
+    def _answer(self, waiting: Waiting) -> None:
+        if self._open is not None and self._open[1] is waiting:
+            self._open = None
+        try:
+            predictions = self._predict([query for query, _ in waiting])
         except Exception:  # ruff: ignore[blind-except] - whatever one of them did, the others are to be answered
-            for query, future in asked:
+            predictions = []
+        if not predictions:
+            for query, future in waiting:
                 self._answer_alone(query, future)
             return
-        for (_, future), prediction in zip(asked, predictions, strict=True):
+        for (_, future), prediction in zip(waiting, predictions, strict=True):
             if not future.done():  # its client may have hung up
                 future.set_result(prediction)
 
@@ -63,5 +67,6 @@ class Together:
             [prediction] = self._predict([query])
         except Exception as error:  # ruff: ignore[blind-except] - raised again where it is waited for
             future.set_exception(error)
+            del future  # as above
         else:
             future.set_result(prediction)

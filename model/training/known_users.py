@@ -35,6 +35,7 @@ class KnownUserNetwork(nn.Module):
         self.low, self.high = network.low, network.high
         self.n_inputs = len(heads.means)
         self.centring: Tensor
+        self.origin: Tensor
         self.constants: Tensor
         self.linear: Tensor
         self.first: Tensor
@@ -45,23 +46,27 @@ class KnownUserNetwork(nn.Module):
         # the norm of what is left of the samples is their standard deviation
         centring = (torch.eye(n_samples) - 1 / n_samples) / n_samples**0.5
         self.register_buffer("centring", centring)
+        # inputs are taken less their means: products of what is far from zero would cancel. So are the
+        # samples, whose mean is the last input but one; they come without the mean of all ratings
+        features, mean, spread = torch.split(heads.means, [self.n_inputs - 2, 1, 1])
+        samples = (mean - network.encoder.overall_mean).expand(n_samples)
+        self.register_buffer("origin", torch.cat([features, samples, spread]))
         known, new = base.weights
         columns = [
             (1 / heads.deviations).diag(),
             torch.zeros(self.n_inputs, 1),  # the constant 1, which carries the biases of the first layer
             torch.stack([known, new - known, -base.log_count], dim=1),
         ]
-        by_input = torch.cat(columns, dim=1)
-        features, mean, spread = torch.split(by_input, [self.n_inputs - 2, 1, 1])
-        # the encoder's mean is linear in the samples, which come without the mean of all ratings
+        features, mean, spread = torch.split(torch.cat(columns, dim=1), [self.n_inputs - 2, 1, 1])
         self.register_buffer("linear", torch.cat([features, mean.expand(n_samples, -1) / n_samples, spread]))
-        constants = torch.cat([
-            -heads.means / heads.deviations,
-            torch.ones(1),
-            torch.stack([base.constants[0] + _last_bias(heads), base.constants[1] - base.constants[0]]),
-            torch.zeros(1),
+        known_mean, new_mean = base.constants + base.weights @ heads.means
+        constants = torch.stack([
+            torch.ones(()),
+            known_mean + _last_bias(heads),
+            new_mean - known_mean,
+            -base.log_count @ heads.means,
         ])
-        self.register_buffer("constants", constants + network.encoder.overall_mean * mean[0])
+        self.register_buffer("constants", torch.cat([torch.zeros(self.n_inputs), constants]))
         groups = (heads, spreads)
         weights = [torch.cat([group.weights[layer] for group in groups]) for layer in (0, 1)]
         biases = [torch.cat([group.biases[layer] for group in groups]) for layer in (0, 1)]
@@ -95,7 +100,7 @@ class KnownUserNetwork(nn.Module):
         """
         members = (people * asked).sum(-1)
         spread = torch.linalg.vector_norm(members @ self.centring, dim=1, keepdim=True)
-        inputs = torch.cat([features, members, spread], dim=1)
+        inputs = torch.cat([features, members, spread], dim=1) - self.origin
         linear = torch.addmm(self.constants, inputs, self.linear)
         standardised, known, new, newness = torch.split(linear, [self.n_inputs + 1, 1, 1, 1], dim=1)
         hidden = nn.functional.silu(standardised.clamp(-5, 5) @ self.first)  # (n_heads, n_queries, n_hidden)
@@ -109,8 +114,3 @@ def _last_bias(heads: Heads) -> Tensor:
     """What is constant in the mean of heads."""
     bias: Tensor = heads.start + heads.gain * heads.biases[-1].mean()
     return bias
-
-
-def _standards(heads: Heads) -> Tensor:
-    """What the inputs of heads are standardised by."""
-    return torch.stack([heads.means, heads.deviations])

@@ -233,7 +233,7 @@ def test_predict_refuses_when_the_body_is_not_json(client: AsgiClient, content: 
     problem = read_problem(client.post("/v1/predict", content=content, headers=JSON), status=400)
     assert problem["type"].endswith(":malformed-json")
     assert problem["title"] == "Malformed JSON"
-    assert problem["detail"].startswith("the body is not JSON: ")
+    assert problem["detail"].startswith("the body is not JSON in UTF-8: ")
 
 
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", ""])
