@@ -40,10 +40,7 @@ class Together:
             opened = self._open = (loop, [])
             loop.call_soon(self._answer, opened[1])
         opened[1].append((query, future))
-        try:
-            return await future
-        finally:
-            del future  # an error's traceback holds this frame: the two would keep each other alive
+        return await future
 
     def _answer(self, waiting: Waiting) -> None:
         if self._open is not None and self._open[1] is waiting:
@@ -67,6 +64,5 @@ class Together:
             [prediction] = self._predict([query])
         except Exception as error:  # ruff: ignore[blind-except] - raised again where it is waited for
             future.set_exception(error)
-            del future  # as above
         else:
             future.set_result(prediction)

@@ -1,11 +1,8 @@
 """Queries that are asked at the same moment: predicted together, answered each for itself."""
 
 import asyncio
-import gc
-import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import httpx
 import pytest
@@ -128,26 +125,6 @@ def test_others_are_answered_when_one_has_hung_up(movie: int) -> None:
         return await stays
 
     assert asyncio.run(run()).predicted_rating == pytest.approx(3.25)
-
-
-def test_nothing_is_kept_alive_when_a_query_has_failed() -> None:
-    """Neither the error nor its traceback outlives the answer, so that a replaced service goes at once."""
-
-    async def run() -> bool:
-        recorder = Recorder()
-        together = Together(recorder.predict, most=10)
-        with suppress(ZeroDivisionError):  # pytest.raises would keep the error
-            await together.predict(ask(CURSED_MOVIE))
-        gone = weakref.ref(recorder)
-        del recorder, together
-        await asyncio.sleep(0)  # until now the event loop holds what woke this coroutine up
-        return gone() is None
-
-    gc.disable()
-    try:
-        assert asyncio.run(run())
-    finally:
-        gc.enable()
 
 
 def test_everybody_is_answered_when_two_threads_ask() -> None:
