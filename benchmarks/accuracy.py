@@ -86,7 +86,7 @@ def compare(
         for name, n in n_fits.items():
             measurements = []
             for seed in range(1, n + 1):
-                step.name = f"fitting {METHODS[name].description}"
+                step.name = f"fitting {name}"
                 measurements.append(measure_apart(name, seed=seed, train=split.train, test=split.test))
                 step.advance()
             yield name, summarise(measurements, split.test, lengths, popularities)

@@ -24,6 +24,10 @@ MEGABYTE = 1e6
 ROWS_AT_ONCE = 1 << 20
 """Rows from one sign of progress to the next: of a hundred million, a fraction of a second's work."""
 
+_WIDE = 100
+"""Columns of a terminal from which on there is room for the rate's unit and the time taken so far, too."""
+_MILLION = 1e6
+
 _Item = TypeVar("_Item")
 
 
@@ -79,13 +83,13 @@ class Step:
         of_total = "" if self.total is None or self.is_over else f" of {_format_number(self.total)}"
         return f"{_format_number(self.done)}{of_total} {self.unit}"
 
-    def describe_rate(self) -> str:
-        """How fast it goes: `830 pairs/s`; nothing where nothing is done yet."""
+    def describe_rate(self, *, with_unit: bool = True) -> str:
+        """How fast it goes: `830 pairs/s`, or `830/s`; nothing where nothing is done yet."""
         seconds = time.monotonic() - self._started
         done = self.done - self._done_before
         if not self.unit or done <= 0 or not seconds:
             return ""
-        return f"{_format_number(done / seconds)} {self.unit}/s"
+        return f"{_format_number(done / seconds)}{f' {self.unit}' if with_unit else ''}/s"
 
     def summarise(self) -> str:
         """The line that a finished step leaves: `scoring: 5,000 pairs in 6.0 s (830 pairs/s)`."""
@@ -232,7 +236,7 @@ class _Display:
                 completed=step.done,
                 total=step.total,
                 count=step.describe_count(),
-                rate=step.describe_rate(),
+                rate=step.describe_rate(with_unit=step.unit == "MB" or self._bars.console.width >= _WIDE),
                 left="" if step.total is None else "left",
             )
 
@@ -260,16 +264,17 @@ def _build_bars() -> "Progress":
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24),  # less where there is no room
         TaskProgressColumn(),
         TextColumn("{task.fields[count]}", markup=False),
         TextColumn("{task.fields[rate]}", markup=False),
-        TimeElapsedColumn(),
+        *([TimeElapsedColumn()] if console.width >= _WIDE else []),
         TextColumn("{task.fields[left]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
+        TimeRemainingColumn(compact=True),
+        console=console,
         transient=True,
         # what goes elsewhere must not end up on the terminal
         redirect_stdout=sys.stdout.isatty(),
@@ -277,11 +282,13 @@ def _build_bars() -> "Progress":
 
 
 def _format_number(number: float) -> str:
-    """A number as people read it: whole from ten on.
+    """A number as people read it, and short enough for a line: whole from ten on, in millions from one on.
 
-    >>> _format_number(12345.6), _format_number(0.82)
-    ('12,346', '0.8')
+    >>> _format_number(12345.6), _format_number(0.82), _format_number(100_480_507)
+    ('12,346', '0.8', '100.5M')
     """
+    if number >= _MILLION:
+        return f"{number / _MILLION:,.1f}".removesuffix(".0") + "M"
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
 
 

@@ -123,7 +123,7 @@ def find_superseded(user_ids: Ids, movie_ids: Ids) -> NDArray[np.int64]:
     n_parts = len(user_ids) // _ROWS_PER_PART + 1
     parts = (user_ids % n_parts).astype(np.uint16)
     found = [np.array([], dtype=np.int64)]
-    with track_step("looking for ratings given twice", total=len(user_ids), unit="ratings") as step:
+    with track_step("finding repeated ratings", total=len(user_ids), unit="ratings") as step:
         for part in range(n_parts):
             rows = np.flatnonzero(parts == part)
             keys = user_ids[rows].astype(np.int64) * n_keys + movie_ids[rows]

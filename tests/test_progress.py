@@ -30,13 +30,13 @@ with progress.track_step("scoring", total=6_000, unit="pairs") as step:
 NEVER_DRAWN = SHOWS_A_STEP.replace("range(500)", "range(5)")
 
 
-def run_on_terminal(code: str) -> tuple[str, str]:
+def run_on_terminal(code: str, *, columns: int = 140) -> tuple[str, str]:
     """What a fresh interpreter writes to standard output, and to the terminal that is its standard error."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "140"},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,
@@ -59,10 +59,18 @@ def test_track_step_shows_count_rate_and_time_left_when_on_a_terminal() -> None:
     """The bar says what is done, of how much, how fast, and how long it will take; then it is wiped away."""
     output, shown = run_on_terminal(SHOWS_A_STEP)
     assert output == "a line of output\n"
-    assert re.search(r"scoring .* 20% 1,200 of 6,000 pairs [\d,]+ pairs/s 0:00:0\d left 0:00:0\d", shown), (
-        shown
-    )
+    assert re.search(r"scoring .* 20% 1,200 of 6,000 pairs [\d,]+ pairs/s 0:00:0\d left 00:0\d", shown), shown
     assert shown.endswith("\r\x1b[2K\x1b[?25h\r")
+
+
+def test_track_step_fits_when_the_terminal_is_narrow() -> None:
+    """Of a hundred million ratings, in 80 columns: all but the time it has taken."""
+    code = SHOWS_A_STEP.replace('"scoring", total=6_000', '"finding repeated ratings", total=100_480_507')
+    code = code.replace("pairs", "ratings").replace("advance(100)", "advance(1_674_675)")
+    _, shown = run_on_terminal(code, columns=80)
+    line = r"finding repeated ratings \S+ +20% 20.1M of 100.5M ratings [\d.]+M/s left 00:\d\d"
+    assert (found := re.search(line, shown)), shown
+    assert len(found[0]) <= 80
 
 
 def test_track_step_promises_nothing_when_its_length_is_unknown() -> None:
