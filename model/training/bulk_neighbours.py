@@ -36,7 +36,7 @@ N_COLUMNS = 16
 """A user's counts fill one cache line."""
 _CACHE_BYTES = 4 << 20
 _GROUPS_AT_ONCE = 16
-"""Groups that a thread takes at once: in a hundred million ratings, ten seconds' work."""
+"""Groups that a thread takes at once; of a hundred million ratings, one may take a second."""
 _NEAR_COST, _FAR_COST = 1.5, 12.0
 """How much dearer a rating is that adds to the counts of some user than one of a history read in order: where
 the counts of all users fit into the cache, and where they do not."""
