@@ -203,8 +203,13 @@ def _is_local(scope: Scope) -> bool:
     server = scope.get("server")  # None, or without a port: a Unix socket
     if server is not None and server[1] is not None and not is_loopback(server[0]):
         return False
-    name = find_header(scope, b"host")
-    return name is None or is_loopback(_remove_port(name))
+    authority = find_header(scope, b"host")
+    return authority is None or _is_own_name(authority)
+
+
+@lru_cache
+def _is_own_name(authority: str) -> bool:
+    return is_loopback(_remove_port(authority))
 
 
 def _remove_port(authority: str) -> str:

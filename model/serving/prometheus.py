@@ -52,6 +52,7 @@ class PrometheusMetrics:
             ["reason"],
             registry=counts,
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         if multiprocess:
             MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]  # half typed
         else:
@@ -59,8 +60,15 @@ class PrometheusMetrics:
 
     def count_answer(self, answered: Answered) -> None:
         """Count one request."""
-        self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
-        self._seconds.labels(answered.route).observe(answered.seconds)
+        labels = (answered.method, answered.route, answered.status)
+        if labels not in self._children:  # finding them takes longer than counting
+            self._children[labels] = (
+                self._requests.labels(answered.method, answered.route, str(answered.status)),
+                self._seconds.labels(answered.route),
+            )
+        requests, seconds = self._children[labels]
+        requests.inc()
+        seconds.observe(answered.seconds)
 
     def count_predictions(self, predictions: Sequence[Prediction]) -> None:
         """Count predictions, their stars and what they had to do without."""

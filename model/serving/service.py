@@ -255,8 +255,9 @@ class Service:
         )
 
     def _read_ratings(self, asker: Asker, *, where: str = "") -> tuple[KnownRating, ...]:
-        scale = self._predictor.scale
-        ratings = asker.ratings or []
+        scale, ratings = self._predictor.scale, asker.ratings
+        if not ratings:
+            return ()
         for position, known in enumerate(ratings):
             if not _is_on(scale, known.rating):
                 raise OffScaleError(

@@ -60,7 +60,13 @@ class Telemetry:
             "cold_start": self._cold,
         }
         self._cold = False
-        self._log.info("answered", extra={"fields": fields})
+        if self._log.isEnabledFor(logging.INFO):
+            # what info() does, but for walking the stack to find out who logs
+            self._log.handle(
+                self._log.makeRecord(
+                    __name__, logging.INFO, "", 0, "answered", (), None, extra={"fields": fields}
+                )
+            )
         if self._metrics is not None:
             self._metrics.count_answer(answered)
 
