@@ -125,7 +125,7 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
             for line in report["sizes"]
         ]
         tables.append(Table("made-up data, cost against size", heads, rows))
-    return tables
+    return [table for table in tables if table.rows]
 
 
 def draw_plot(lines: Sequence[dict[str, float]], path: Path) -> None:
