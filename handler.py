@@ -106,9 +106,11 @@ async def run_beside(application: object) -> AsyncGenerator[None]:
     """
     configure_logging(_settings.log_level)  # `fastapi run` has set up its own after this module was imported
     live.has_company = True
-    async with _watcher.watch(application) if _settings.reload_seconds else nullcontext():
-        yield
-    live.has_company = False
+    try:
+        async with _watcher.watch(application) if _settings.reload_seconds else nullcontext():
+            yield
+    finally:
+        live.has_company = False
 
 
 if __name__ == "__main__":

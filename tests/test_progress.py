@@ -1,5 +1,6 @@
 """Progress: bars on a terminal, lines with --verbose, silence everywhere else."""
 
+import errno
 import os
 import re
 import subprocess
@@ -46,8 +47,9 @@ def run_on_terminal(code: str, *, columns: int = 140) -> tuple[str, str]:
     try:
         while piece := os.read(ours, 4096):
             shown += piece
-    except OSError:
-        pass  # how a terminal ends whose other side is closed
+    except OSError as error:
+        if error.errno != errno.EIO:  # how a terminal ends whose other side is closed
+            raise
     finally:
         os.close(ours)
     output, _ = process.communicate(timeout=PATIENCE)

@@ -12,8 +12,7 @@ from tiny_run import TINY_CONFIG, change_training
 
 from model.config import RunConfig
 from model.features import FULL_FEATURES, SEED_FEATURES
-from model.history import History, build_history
-from model.table import Ratings
+from model.history import History
 from model.training import fit
 from model.training.checkpoint import TrainedNetwork
 from model.training.curve import read_curve
@@ -21,21 +20,9 @@ from model.training.encoding import predict_queries
 from model.training.fit import encode_rows, fit_network
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.module import HeadModule
-from model.training.prepare import PreparedRows, prepare_rows
+from model.training.prepare import PreparedRows
 
 SEED_COLUMNS = [FULL_FEATURES.index(name) for name in SEED_FEATURES]
-
-
-@pytest.fixture
-def history(tiny_ratings: Ratings) -> History:
-    """The index of 1,200 ratings."""
-    return build_history(tiny_ratings)
-
-
-@pytest.fixture
-def prepared(history: History) -> PreparedRows:
-    """Their held-out rows."""
-    return prepare_rows(history, TINY_CONFIG)
 
 
 @pytest.fixture

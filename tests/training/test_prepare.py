@@ -7,22 +7,9 @@ from tiny_run import TINY_CONFIG, change_training
 
 from model.errors import DataError
 from model.features import FULL_FEATURES
-from model.history import History, build_history
-from model.table import Ratings
+from model.history import History
 from model.training import prepare
 from model.training.prepare import PreparedRows, prepare_rows
-
-
-@pytest.fixture
-def history(tiny_ratings: Ratings) -> History:
-    """The index of 1,200 ratings."""
-    return build_history(tiny_ratings)
-
-
-@pytest.fixture
-def prepared(history: History) -> PreparedRows:
-    """Their held-out rows."""
-    return prepare_rows(history, TINY_CONFIG)
 
 
 def test_prepare_rows_holds_out_whole_folds_when_head_rows_are_few(
