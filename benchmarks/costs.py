@@ -20,7 +20,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from benchmarks.methods import build_method
-from model.batches import KNOWN_OUTPUT_NAMES, OUTPUT_NAMES, run_known_session
+from model.batches import OUTPUT_NAMES
 from model.bundle import Bundle
 from model.features import compute_features, feature_names
 from model.formats.pairs import Pairs
@@ -35,9 +35,10 @@ from model.serving.app import build_app
 from model.serving.bodies import JsonRoute
 from model.serving.events import LambdaEntry
 from model.serving.live import LiveService
-from model.serving.predictor import Predictor, open_session
+from model.serving.predictor import Predictor
 from model.serving.schemas import PredictAnswer, PredictRequest
 from model.serving.service import Service
+from model.serving.sessions import KnownUserSession, open_session
 from model.table import Movies, Ratings
 from model.training.bulk_neighbours import build_whole_search
 from model.training.evaluation import build_test_queries
@@ -145,13 +146,12 @@ def _build_constant(live: LiveService) -> FastAPI:
 def _build_network_call(bundle: Bundle) -> Callable[[], object]:
     """What runs the network once, for a known user where the bundle stores vectors."""
     n_features = len(bundle.manifest["feature_names"])
-    features = np.ones((1, n_features), dtype=np.float32)
     if bundle.vectors is None:
         session = open_session(bundle.network_path, OUTPUT_NAMES)
+        features = np.ones((1, n_features), dtype=np.float32)
         return lambda: session.run(OUTPUT_NAMES, {"features": features})
-    known = open_session(bundle.known_users_path, KNOWN_OUTPUT_NAMES)
-    people, asked = bundle.vectors.users[:1], bundle.vectors.movies[1:2]
-    return lambda: run_known_session(known, features, people, asked)
+    known = KnownUserSession(bundle.known_users_path, bundle.vectors, n_features=n_features)
+    return lambda: known.predict_few([(1.0,) * n_features], [0], [1])
 
 
 def measure_cold_start(bundle: Bundle) -> dict[str, float]:

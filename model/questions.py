@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,7 @@ _CACHED_DAYS = 16
 """How many days' views are kept: a view costs one pass over all ratings."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownRating:
+class KnownRating(NamedTuple):
     """A rating that comes with the request (fold-in)."""
 
     movie_id: int
@@ -36,8 +36,7 @@ class KnownRating:
     """Days since 1970-01-01; None is the day of the question, and known before any cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):  # made for each request, in a third of a frozen dataclass's time
     """One question: how many stars would this user give this movie?"""
 
     movie_id: int

@@ -8,6 +8,8 @@ does not depend on the movie was summed up at export, and the neighbours come fr
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,7 +25,7 @@ from model.features import (
     UNKNOWN_AGE,
     USER_SHRINKAGE,
 )
-from model.history import ERA_NAMES, N_CODES, NO_CUT, NO_ERA, UNKNOWN, History, UserIndexes
+from model.history import ERA_NAMES, N_CODES, NO_CUT, NO_ERA, UNKNOWN, Codes, History
 from model.nearest import NearestUsers, measure_closeness
 from model.neighbours import (
     LARGEST_DISTANCE,
@@ -37,6 +39,9 @@ from model.views import Views
 
 USER_SUMS: Final = "user_sums.npy"
 N_SUMS: Final = 1 + 3 * len(ERA_NAMES)
+_N_ERA_COLUMNS: Final = 3
+_MOVIES_KEPT: Final = 1024
+"""Movies whose ratings are kept by user: a byte a user each. Lists are made for 25,000 users at most."""
 
 UserSums = NDArray[np.float64]
 """(n_users, N_SUMS) of each user's ratings: the user's bias (stars); then for each era how many are of its
@@ -76,6 +81,43 @@ def _measure_levels(whole: Views) -> tuple[float, NDArray[np.float64]]:
     overall = float(whole.star_sums[0]) / max(int(whole.n_ratings[0]), 1)
     counts, sums = whole.movie_counts[0], whole.movie_sums[0]
     return overall, (sums + MOVIE_SHRINKAGE * overall) / (counts + MOVIE_SHRINKAGE)
+
+
+def _lay_out_users(history: History, sums: UserSums) -> NDArray[np.float64]:
+    """What is asked of a user, (n_users, 5 + 3 · (1 + n_eras)).
+
+    Where the user's ratings start and stop, the day of the last, log1p of how many, the bias; then for movies
+    without an era, and for those of each, the user's mean, log1p of how many, and bias.
+    """
+    n_eras, ends = len(ERA_NAMES), history.user_offsets[1:]
+    bias, (counts, stars, residuals) = sums[:, :1], sums[:, 1:].reshape(-1, 3, n_eras).transpose(1, 0, 2)
+    means = np.where(counts > 0, stars / np.maximum(counts, 1), DEFAULT_ERA_MEAN)
+    biases = (residuals + USER_SHRINKAGE * bias) / (counts + USER_SHRINKAGE)
+    no_era = np.concatenate([np.full_like(bias, DEFAULT_ERA_MEAN), np.zeros_like(bias), bias], axis=1)
+    eras = np.stack([means, np.log1p(counts), biases], axis=2).reshape(len(sums), -1)
+    n_ratings = np.diff(history.user_offsets)
+    firsts = (history.user_offsets[:-1], ends, history.user_days[ends - 1], np.log1p(n_ratings))
+    return np.column_stack([*firsts, bias, no_era, eras])
+
+
+def _lay_out_movies(history: History, whole: Views, overall: float) -> NDArray[np.float64]:
+    """What is asked of a movie, (n_movies, 7).
+
+    Where its ratings start and stop, their mean, log1p of how many, the movie's bias, its era and its year.
+    """
+    counts, sums = np.diff(history.movie_offsets), whole.movie_sums[0]
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
+    biases = (sums - counts * overall) / (counts + MOVIE_SHRINKAGE)
+    firsts = (history.movie_offsets[:-1], history.movie_offsets[1:], means, np.log1p(counts), biases)
+    return np.column_stack([*firsts, history.movie_eras, history.release_years])
+
+
+def _spread_ratings(history: History, most: int, start: int, stop: int) -> tuple[Codes, int]:
+    """The ratings of a movie's candidates by user, (n_users,), 0 for no rating; how many candidates."""
+    candidates, codes = choose_candidates(history, slice(start, stop), most=most)
+    given = np.zeros(history.n_users, dtype=np.uint8)
+    given[candidates] = codes
+    return given, len(candidates)
 
 
 class Found(NamedTuple):
@@ -123,12 +165,10 @@ class QuickLookup:
         self._most_candidates = most_candidates
         self._mean_gap = float(whole.gap_sums[0]) / max(int(whole.gap_pairs[0]), 1)
         self._overall, self._levels = _measure_levels(whole)
-        # what is asked of one user and of one movie side by side, each for one reach into an array
-        ends = history.user_offsets[1:]
-        firsts = (history.user_offsets[:-1], ends, history.user_days[ends - 1])
-        self._users = np.column_stack([*firsts, sums])
-        firsts = (history.movie_offsets[:-1], history.movie_offsets[1:], whole.movie_sums[0])
-        self._movies = np.column_stack([*firsts, history.movie_eras, history.release_years])
+        self._users = _lay_out_users(history, sums)
+        self._movies = _lay_out_movies(history, whole, self._overall)
+        # no method: what is kept would keep this from going
+        self._spread_out = lru_cache(_MOVIES_KEPT)(partial(_spread_ratings, history, most_candidates))
 
     def look_up(self, user: int, movie: int, day: int) -> Found | None:
         """Look one query up.
@@ -141,36 +181,28 @@ class QuickLookup:
         Returns:
             None where the user has rated the movie, and one rating less counts: that is for `model.features`.
         """
-        history, overall = self._history, self._overall
-        first, stop, last_day, bias, *sums = self._users[user].tolist()
+        first, stop, last_day, log_count, bias, *eras = self._users[user].tolist()
         rows = slice(int(first), int(stop))
-        first, stop, movie_sum, era, year = self._movies[movie].tolist()
-        raters = slice(int(first), int(stop))
-        candidates, codes = choose_candidates(history, raters, most=self._most_candidates)
-        given = np.zeros(history.n_users, dtype=np.uint8)
-        given[candidates] = codes
-        n_looked_at = len(candidates)
-        if given[user] or (n_looked_at == self._most_candidates and movie in history.user_movies[rows]):
+        first, stop, movie_mean, movie_log_count, movie_bias, era, year = self._movies[movie].tolist()
+        raters, era = slice(int(first), int(stop)), int(era)
+        given, n_looked_at = self._spread_out(raters.start, raters.stop)
+        if given.item(user) or (
+            n_looked_at == self._most_candidates and movie in self._history.user_movies[rows]
+        ):
             return None
         nearest = self._nearest[user]
-        places = given[nearest[0]].nonzero()[0][:N_NEIGHBOURS]
+        places = given.take(nearest[0]).nonzero()[0][:N_NEIGHBOURS]
         if len(places) == min(N_NEIGHBOURS, n_looked_at):
-            found = nearest[:, places]
+            found = nearest.take(places, axis=1)
         else:
-            found = self._search(rows, candidates)
-        stars = [code * HALF_STAR for code in given[found[0]].tolist()]
+            found = self._search(rows, raters)
+        stars = [code * HALF_STAR for code in given.take(found[0]).tolist()]
         others, distances, common, gap_sums = found.tolist()
         distances = [distance * HALF_STAR for distance in distances]
         n_missing = N_NEIGHBOURS - len(others)
 
-        n_user_ratings, n_movie_ratings = rows.stop - rows.start, raters.stop - raters.start
-        movie_mean = movie_sum / n_movie_ratings if n_movie_ratings else overall
-        era, n_eras = int(era), len(ERA_NAMES)
-        era_count, era_mean, era_bias = 0, DEFAULT_ERA_MEAN, bias
-        if era != NO_ERA and sums[era]:
-            era_count = sums[era]
-            era_mean = sums[n_eras + era] / era_count
-            era_bias = (sums[2 * n_eras + era] + USER_SHRINKAGE * bias) / (era_count + USER_SHRINKAGE)
+        place = _N_ERA_COLUMNS * (era - NO_ERA)
+        era_mean, era_log_count, era_bias = eras[place : place + _N_ERA_COLUMNS]
         recent_count, recent_sum = 0, 0.0
         if last_day >= day - RECENT_DAYS:
             recent_count, recent_sum = self._sum_recent(rows, day)
@@ -179,15 +211,15 @@ class QuickLookup:
             *stars, *([movie_mean] * n_missing),
             era_mean,
             *distances, *([LARGEST_DISTANCE] * n_missing),
-            *(measure_closeness(*each, self._mean_gap) for each in zip(gap_sums, common, strict=True)),
+            *map(measure_closeness, gap_sums, common, repeat(self._mean_gap)),
             *([self._mean_gap] * n_missing),
             len(others),
-            math.log1p(era_count),
-            math.log1p(n_user_ratings),
+            era_log_count,
+            log_count,
             bias,
             era_bias,
-            math.log1p(n_movie_ratings),
-            (movie_sum - n_movie_ratings * overall) / (n_movie_ratings + MOVIE_SHRINKAGE),
+            movie_log_count,
+            movie_bias,
             math.log1p(age),
             math.log1p(recent_count),
             (recent_sum + USER_SHRINKAGE * bias) / (recent_count + USER_SHRINKAGE),
@@ -195,15 +227,16 @@ class QuickLookup:
         return Found(
             features=row[: self._n_features],
             neighbours=list(zip(others, stars, distances, common, strict=True)),
-            n_user_ratings=n_user_ratings,
-            n_movie_ratings=n_movie_ratings,
+            n_user_ratings=rows.stop - rows.start,
+            n_movie_ratings=raters.stop - raters.start,
             era=era,
             era_mean=era_mean,
         )
 
-    def _search(self, rows: slice, candidates: UserIndexes) -> NDArray[np.int64]:
+    def _search(self, rows: slice, raters: slice) -> NDArray[np.int64]:
         """The nearest of a movie's raters, as the lists have them, where the lists are too short to tell."""
         history = self._history
+        candidates, _ = choose_candidates(history, raters, most=self._most_candidates)
         own = np.zeros(history.n_movies + 1, dtype=np.uint8)  # the last entry is the unknown movie's
         own[history.user_movies[rows]] = history.user_codes[rows]
         counts = count_gaps_to(history, candidates, own, UNKNOWN, NO_CUT)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import get_type_hints
+from typing import Final, get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -29,6 +30,8 @@ from model.serving.telemetry import Telemetry
 from model.suggestions import suggest
 
 _DEFAULTS = Settings()
+_NO_OPENTELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own would hand clients' addresses on, and looks at each request for where to."""
 
 
 def build_app(
@@ -55,6 +58,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=_NO_OPENTELEMETRY,
     )
     for kind in (RequestValidationError, HTTPException, RatingModelError):
         app.add_exception_handler(kind, _answer_error)

@@ -10,12 +10,19 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 _ROOT: Final = "model"
 """The logger above all of this package's."""
+
+
+@lru_cache(maxsize=1)
+def _write_seconds(seconds: int) -> str:
+    """A moment of UTC, seconds since 1970-01-01, as RFC 3339 has it; many lines have the same one."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,9 +34,9 @@ class JsonFormatter(logging.Formatter):
         Args:
             record: what was logged.
         """
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        seconds, milliseconds = divmod(int(record.created * 1_000), 1_000)
         members: dict[str, object] = {
-            "time": time.replace("+00:00", "Z"),
+            "time": f"{_write_seconds(seconds)}.{milliseconds:03}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
@@ -47,6 +54,8 @@ def configure_logging(level: str) -> None:
     Args:
         level: one of `LEVELS`; what is less important is left out. uvicorn has `--log-level` for its own.
     """
+    # no line shows these, and a record collects them anew each time
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     _direct(_ROOT, handler).setLevel(level.upper())

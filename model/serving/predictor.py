@@ -1,18 +1,16 @@
 """From a bundle and queries to predictions: history lookups, features, one onnxruntime session."""
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batches import KNOWN_OUTPUT_NAMES, OUTPUT_NAMES, run_known_session, run_session
+from model.batches import OUTPUT_NAMES, run_session
 from model.bundle import Bundle
-from model.errors import ArtifactIncompatibleError, PredictionError
+from model.errors import PredictionError
 from model.features import MOVIE_SHRINKAGE, FeatureTable, compute_features
-from model.history import ERA_NAMES, NO_ERA, UNKNOWN, find_one
+from model.history import ERA_NAMES, NO_ERA, UNKNOWN
 from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
 from model.quick import QuickLookup
@@ -23,12 +21,8 @@ from model.serving.prediction import (
     Recommendations,
     explain,
 )
+from model.serving.sessions import KnownUserSession, open_session
 from model.table import HALF_STAR, Ids, RatingScale
-
-# onnxruntime's official builds send telemetry unless this is set before the import
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-import onnxruntime
 
 __all__ = [
     "KnownRating",
@@ -70,8 +64,12 @@ class Predictor:
         self._vectors = bundle.vectors
         self._known_session = None
         if bundle.vectors is not None:
-            self._known_session = open_session(bundle.known_users_path, KNOWN_OUTPUT_NAMES)
+            self._known_session = KnownUserSession(
+                bundle.known_users_path, bundle.vectors, n_features=len(self._feature_names)
+            )
         self._quick = None
+        self._users: dict[int, int] = {}
+        self._movies: dict[int, int] = {}
         if bundle.nearest_users is not None and bundle.user_sums is not None:
             self._quick = QuickLookup(
                 bundle.history,
@@ -81,6 +79,9 @@ class Predictor:
                 names=self._feature_names,
                 most_candidates=most,
             )
+            # where there are lists there are few enough users to have rows by id, which is quicker to ask
+            self._users = _number(bundle.history.user_ids)
+            self._movies = _number(bundle.history.movie_ids)
         bundle.require_unreplaced()
 
     @property
@@ -95,6 +96,8 @@ class Predictor:
             PredictionError: if a fold-in rating is off the scale or given twice.
         """
         predictions = self._predict_quickly(queries)
+        if None not in predictions:
+            return predictions  # type: ignore[return-value]  # as was just asked
         others = [query for query, prediction in zip(queries, predictions, strict=True) if prediction is None]
         explained = (
             prediction for part in _split_by_cut(others) for prediction in self._predict_by_matrix(part)
@@ -216,22 +219,16 @@ class Predictor:
     def _predict_quickly(self, queries: Sequence[Query]) -> list[Prediction | None]:
         """Predict the queries whose answers can be looked up quickly; None for each of the others."""
         predictions: list[Prediction | None] = [None] * len(queries)
-        quick, vectors, session, history = (
-            self._quick,
-            self._vectors,
-            self._known_session,
-            self._bundle.history,
-        )
-        if quick is None or vectors is None or session is None:
+        quick, session, history = self._quick, self._known_session, self._bundle.history
+        if quick is None or session is None:
             return predictions
         places, users, movies, found = [], [], [], []
         for place, query in enumerate(queries):
             if query.ratings or query.as_of is not None:
                 continue
-            user = find_one(history.user_ids, query.user_id)
-            movie = find_one(history.movie_ids, query.movie_id)
-            if UNKNOWN in {user, movie}:
+            if query.user_id not in self._users or query.movie_id not in self._movies:
                 continue
+            user, movie = self._users[query.user_id], self._movies[query.movie_id]
             looked_up = quick.look_up(user, movie, self._reader.day_of(query))
             if looked_up is not None:
                 places.append(place)
@@ -240,10 +237,9 @@ class Predictor:
                 found.append(looked_up)
         if not found:
             return predictions
-        features = np.array([each.features for each in found], dtype=np.float32)
-        people, asked = _take(vectors.users, users), _take(vectors.movies, movies)
-        predicted = run_known_session(session, features, people, asked)
-        for place, each, (rating, low, high) in zip(places, found, predicted.tolist(), strict=True):
+        predicted = session.predict_few([each.features for each in found], users, movies)
+        name_of = history.user_ids.item
+        for place, each, (rating, low, high) in zip(places, found, predicted, strict=True):
             predictions[place] = Prediction(
                 predicted_rating=rating,
                 interval=(low, high),
@@ -254,7 +250,7 @@ class Predictor:
                 era=None if each.era == NO_ERA else ERA_NAMES[each.era],
                 era_mean=each.era_mean,
                 neighbours=tuple(
-                    Neighbour(int(history.user_ids[user]), rating, distance, common)
+                    Neighbour(name_of(user), rating, distance, common)
                     for user, rating, distance, common in each.neighbours
                 ),
             )
@@ -290,16 +286,13 @@ class Predictor:
 
     def _run(self, features: NDArray[np.float32], visible: VisibleQueries) -> NDArray[np.float32]:
         queries, users = visible.queries, visible.stored_users
-        if self._known_session is None or self._vectors is None:
+        if self._known_session is None:
             return run_session(self._session, features, visible.contexts, queries)
         predicted = np.empty((len(queries), len(OUTPUT_NAMES)), dtype=np.float32)
         known = users != UNKNOWN
         if known.any():
-            predicted[known] = run_known_session(
-                self._known_session,
-                features[known],
-                self._vectors.users[users[known]],
-                self._vectors.movies[queries.movies[known] + 1],
+            predicted[known] = self._known_session.predict_many(
+                features[known], users[known], queries.movies[known] + 1
             )
         if not known.all():
             predicted[~known] = run_session(
@@ -308,11 +301,9 @@ class Predictor:
         return predicted
 
 
-def _take(rows: NDArray[np.float32], places: Sequence[int]) -> NDArray[np.float32]:
-    """Some rows of an array; a single one without a copy."""
-    if len(places) == 1:
-        return rows[places[0] : places[0] + 1]
-    return rows[places]
+def _number(ids: Ids) -> dict[int, int]:
+    """The place of each id."""
+    return dict(zip(ids.tolist(), range(len(ids)), strict=True))
 
 
 def _split_by_cut(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
@@ -343,26 +334,3 @@ def shrink_means(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
     overall = stars.sum() / max(counts.sum(), 1)
     shrunk: NDArray[np.float64] = (stars - counts * overall) / (counts + MOVIE_SHRINKAGE)
     return shrunk
-
-
-def open_session(path: Path, output_names: tuple[str, ...]) -> onnxruntime.InferenceSession:
-    """Open a network: one thread, which is fastest for single rows and never spins.
-
-    Args:
-        path: the ONNX file.
-        output_names: what it gives.
-
-    Raises:
-        ArtifactIncompatibleError: if onnxruntime refuses it.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions share no public base
-        raise ArtifactIncompatibleError(f"onnxruntime refuses {path}: {error}") from error
-    outputs = tuple(output.name for output in session.get_outputs())
-    if outputs != output_names:
-        raise ArtifactIncompatibleError(f"{path} gives {outputs}: expected {output_names}")
-    return session

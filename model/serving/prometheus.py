@@ -1,6 +1,5 @@
 """Metrics for Prometheus, as text at GET /metrics."""
 
-from collections import Counter as Count
 from collections.abc import Sequence
 
 from prometheus_client import (
@@ -74,9 +73,8 @@ class PrometheusMetrics:
         """Count predictions, their stars and what they had to do without."""
         for prediction in predictions:
             self._stars.observe(prediction.predicted_rating)
-        reasons = Count(prediction.fallback for prediction in predictions if prediction.fallback)
-        for reason, n_predictions in reasons.items():
-            self._fallbacks.labels(reason).inc(n_predictions)
+            if prediction.fallback is not None:
+                self._fallbacks.labels(prediction.fallback).inc()
 
     def render(self) -> bytes:
         """Write all metrics down, in the text format of Prometheus."""

@@ -29,6 +29,7 @@ _USER_COST = 8
 """Gaps' worth of work that ranking one user costs."""
 _USERS_AT_ONCE = 256
 """Users from one sign of progress to the next."""
+_SIXTEEN_BITS = 1 << 16
 _DISTANCE_STEP = 16.0
 """More than any closeness, stars: a key of distance and closeness sorts by distance first."""
 
@@ -52,6 +53,9 @@ def list_nearest_users(history: History, views: Views, *, most_listed: int = MOS
         history: the index of all ratings; two users or more.
         views: the view of the whole history.
         most_listed: how long a list may be.
+
+    Returns:
+        The lists, in 16 bits a number unless one of them needs more: a sum of gaps of many movies.
     """
     n_listed = min(most_listed, history.n_users - 1)
     listed = np.empty((history.n_users, 4, n_listed), dtype=np.int32)
@@ -77,7 +81,7 @@ def list_nearest_users(history: History, views: Views, *, most_listed: int = MOS
             last = min(first + _USERS_AT_ONCE, history.n_users)
             _list_for_users(first, last, numba.get_num_threads(), mean_gap, by_movie, contexts, listed)
             step.advance(last - first)
-    return listed
+    return listed.astype(np.uint16) if listed.max() < _SIXTEEN_BITS else listed
 
 
 @numba.njit(parallel=True, cache=True)

@@ -75,6 +75,25 @@ def test_queries_are_predicted_in_one_pass_when_asked_at_the_same_moment() -> No
     assert recorder.sizes == [4]
 
 
+@pytest.mark.parametrize(("n_first", "sizes"), [(1, [1, 1]), (2, [3])])
+def test_query_joins_others_but_not_one_that_is_alone_when_it_comes_a_turn_later(
+    n_first: int, sizes: list[int]
+) -> None:
+    """Several wait for as long as others come; one alone does not."""
+    recorder = Recorder()
+    together = Together(recorder.predict, most=10)
+
+    async def ask_late() -> Prediction:
+        await asyncio.sleep(0)
+        return await together.predict(ask(KNOWN_MOVIE))
+
+    async def run() -> list[Prediction]:
+        return await asyncio.gather(*(together.predict(ask(1)) for _ in range(n_first)), ask_late())
+
+    assert asyncio.run(run())[-1].predicted_rating == pytest.approx(3.25)
+    assert recorder.sizes == sizes
+
+
 def test_queries_beyond_the_most_are_predicted_in_the_next_pass() -> None:
     """Seven by three at a time: 3, 3 and 1."""
     recorder = Recorder()

@@ -41,6 +41,17 @@ def test_list_breaks_ties_by_closeness_when_distances_are_equal() -> None:
     assert history.user_ids[listed[0, 0]].tolist() == [3, 2]
 
 
+@pytest.mark.parametrize(("n_common", "bits"), [(7_281, 16), (7_282, 32)])
+def test_list_takes_as_many_bits_as_its_sums_of_gaps_need(n_common: int, bits: int) -> None:
+    """Half a star against five: 9 half stars a movie, 27 in three; 9 x 7,282 = 65,538 is beyond 16 bits."""
+    history = make_history([
+        Rated(user, movie, stars) for movie in range(1, n_common + 1) for user, stars in ((1, 0.5), (2, 5))
+    ])
+    listed = list_nearest_users(history, view_history(history))
+    assert listed.dtype.itemsize * 8 == bits
+    assert listed[:, :, 0].tolist() == [[1, 27, n_common, 9 * n_common], [0, 27, n_common, 9 * n_common]]
+
+
 @pytest.mark.parametrize(("most_work", "worth"), [(217, True), (216, False)])
 def test_lists_are_worth_it_when_the_work_is_bounded(most_work: int, *, worth: bool) -> None:
     """Movies of 4 raters and 1, and five users: 4 x 4 + 1 x 1 + 8 x 5 x 5 = 217."""
