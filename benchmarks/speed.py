@@ -62,6 +62,7 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
         serving, cold, bulk = report["serving"], report["cold_start"], report["bulk"]
         ratios += [
             ["warm prediction, p50, over an empty route", _ratio(serving, "predict", "empty", "p50_ms")],
+            ["the same, each in a loop of its own", _ratio(serving, "predict", "empty", "alone_p50_ms")],
             ["cold start over bare imports", format_number(cold["cold"] / cold["bare"], 2)],
         ]
         figures += [

@@ -55,6 +55,7 @@ def test_serving_is_timed_beside_an_empty_route(bundle: Bundle) -> None:
     assert list(serving) == ["empty", "constant", "network", "predict", "direct"]
     for figures in serving.values():
         assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+        assert figures["alone_p50_ms"] > 0
     bulk = measure_bulk(bundle)
     assert bulk["scored_pairs_per_s"] > 0
     assert 0 < bulk["recommend_p50_ms"] <= bulk["recommend_p99_ms"]
@@ -95,14 +96,14 @@ def test_size_is_made_up_and_measured(tmp_path: Path) -> None:
 
 
 def test_tables_put_ratios_first_when_everything_is_measured() -> None:
-    """3 ms over 1.5 ms is 2; 0.9 s over 0.6 s is 1.5; 20 rows/s over 4 is 5; 3 s over 0.1 s is 30."""
-    moments = {"p50_ms": 1.5, "p99_ms": 2.0}
+    """3 ms over 1.5 is 2, over 1.2 2.5; 0.9 s over 0.6 is 1.5; 20 rows/s over 4 is 5; 3 s over 0.1 is 30."""
+    moments = {"p50_ms": 1.5, "p99_ms": 2.0, "alone_p50_ms": 1.2}
     report = {
         "data": "tiny",
         "ratings": 1_200,
         "serving": {
             **dict.fromkeys(("empty", "constant", "network", "direct"), moments),
-            "predict": {"p50_ms": 3.0, "p99_ms": 9.0},
+            "predict": {"p50_ms": 3.0, "p99_ms": 9.0, "alone_p50_ms": 3.0},
         },
         "cold_start": {"bare": 0.6, "cold": 0.9},
         "bulk": {"scored_pairs_per_s": 1e4, "recommend_p50_ms": 5.0, "recommend_p99_ms": 6.0},
@@ -121,7 +122,7 @@ def test_tables_put_ratios_first_when_everything_is_measured() -> None:
         ],
     }
     ratios, figures, curves = build_tables(report)
-    assert [row[1] for row in ratios.rows] == ["2.00", "1.50", "5.0", "30.0"]
+    assert [row[1] for row in ratios.rows] == ["2.00", "2.50", "1.50", "5.0", "30.0"]
     assert ["warm prediction, HTTP event, p99", "9.00 ms"] in figures.rows
     assert ["reading and indexing", "300 ratings/s"] in figures.rows
     assert curves.rows == [["100,000", "1.00", "0.50", "99", "0.25", "0.75", "1.75"]]
