@@ -36,7 +36,7 @@ class KnownRating(NamedTuple):
     """Days since 1970-01-01; None is the day of the question, and known before any cut."""
 
 
-class Query(NamedTuple):  # made for each request, in a third of a frozen dataclass's time
+class Query(NamedTuple):  # made for each request, in half a frozen dataclass's time
     """One question: how many stars would this user give this movie?"""
 
     movie_id: int

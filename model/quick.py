@@ -40,8 +40,8 @@ from model.views import Views
 USER_SUMS: Final = "user_sums.npy"
 N_SUMS: Final = 1 + 3 * len(ERA_NAMES)
 _N_ERA_COLUMNS: Final = 3
-_MOVIES_KEPT: Final = 1024
-"""Movies whose ratings are kept by user: a byte a user each. Lists are made for 25,000 users at most."""
+_BYTES_KEPT: Final = 4_000_000
+"""What the movies asked for last got, by user, is kept up to this size: a byte a user each."""
 
 UserSums = NDArray[np.float64]
 """(n_users, N_SUMS) of each user's ratings: the user's bias (stars); then for each era how many are of its
@@ -168,7 +168,9 @@ class QuickLookup:
         self._users = _lay_out_users(history, sums)
         self._movies = _lay_out_movies(history, whole, self._overall)
         # no method: what is kept would keep this from going
-        self._spread_out = lru_cache(_MOVIES_KEPT)(partial(_spread_ratings, history, most_candidates))
+        self._spread_out = lru_cache(_BYTES_KEPT // max(history.n_users, 1))(
+            partial(_spread_ratings, history, most_candidates)
+        )
 
     def look_up(self, user: int, movie: int, day: int) -> Found | None:
         """Look one query up.

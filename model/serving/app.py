@@ -31,7 +31,7 @@ from model.suggestions import suggest
 
 _DEFAULTS = Settings()
 _NO_OPENTELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
-"""FastAPI's own would hand clients' addresses on, and looks at each request for where to."""
+"""FastAPI's own would hand on paths and queries, what users look for among them; the log holds neither."""
 
 
 def build_app(

@@ -54,8 +54,6 @@ def configure_logging(level: str) -> None:
     Args:
         level: one of `LEVELS`; what is less important is left out. uvicorn has `--log-level` for its own.
     """
-    # no line shows these, and a record collects them anew each time
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     _direct(_ROOT, handler).setLevel(level.upper())

@@ -1,7 +1,7 @@
 """What every request and answer gets, as a pure ASGI middleware."""
 
 import logging
-import random
+import os
 import re
 import time
 from http import HTTPStatus
@@ -58,8 +58,7 @@ def choose_request_id(offered: str | None, *, context: object = None) -> str:
     """
     if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
-    # nobody is let in by it, so it need not be hard to guess; Lambda, which clones processes, has its own
-    return getattr(context, "aws_request_id", None) or f"{random.getrandbits(128):032x}"
+    return getattr(context, "aws_request_id", None) or os.urandom(16).hex()
 
 
 class RequestMiddleware:

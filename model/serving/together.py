@@ -3,15 +3,19 @@
 One look-up right after another finds the processor warm, and all share one run of the network: with eight
 clients a request takes half as much of the processor as when it comes alone. A request that is alone when the
 event loop gets round to it is predicted at once; several are predicted as soon as a turn of the loop brings
-no further one, which is microseconds later.
+no further one, and after a few turns in any case.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from model.serving.predictor import Prediction, Query
 
 Predict = Callable[[Sequence[Query]], list[Prediction]]
+MOST_TURNS: Final = 8
+"""Turns of the event loop for which several requests wait for others at most."""
+
 Waiting = list[tuple[Query, "asyncio.Future[Prediction]"]]
 
 
@@ -39,19 +43,20 @@ class Together:
         opened = self._open
         if opened is None or opened[0] is not loop or len(opened[1]) == self._most:
             opened = self._open = (loop, [])
-            loop.call_soon(self._close, *opened, 1)
+            loop.call_soon(self._close, *opened, 1, MOST_TURNS)
         opened[1].append((query, future))
         return await future
 
-    def _close(self, loop: asyncio.AbstractEventLoop, waiting: Waiting, n_before: int) -> None:
+    def _close(self, loop: asyncio.AbstractEventLoop, waiting: Waiting, n_before: int, n_turns: int) -> None:
         """Answer, unless more requests have come in the meantime: then others may be about to."""
-        if n_before < len(waiting) < self._most:
-            loop.call_soon(self._close, loop, waiting, len(waiting))
+        if n_turns and n_before < len(waiting) < self._most:
+            loop.call_soon(self._close, loop, waiting, len(waiting), n_turns - 1)
         else:
             self._answer(waiting)
 
     def _answer(self, waiting: Waiting) -> None:
-        if self._open is not None and self._open[1] is waiting:
+        opened = self._open
+        if opened is not None and opened[1] is waiting:
             self._open = None
         try:
             predictions = self._predict([query for query, _ in waiting])

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from asgi_client import AsgiClient
 from fake_predictor import CURSED_MOVIE
+from fastapi import FastAPI
 from fresh_python import ROOT
+from opentelemetry.trace import ProxyTracerProvider
 
 from model.serving.app import build_app
 from model.serving.live import LiveService
@@ -117,3 +119,22 @@ def test_log_silences_uvicorns_own_when_configured() -> None:
     configure_logging("info")
     assert [type(handler) for handler in access.handlers] == [logging.NullHandler]
     assert access.propagate is False
+
+
+def test_opentelemetry_is_not_asked_for_when_a_request_is_answered(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its spans would hold paths and queries. A plain application does ask, so asking would be seen."""
+    asked: list[str] = []
+
+    def count() -> ProxyTracerProvider:
+        asked.append("provider")
+        return ProxyTracerProvider()
+
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", count)
+    AsgiClient(FastAPI()).get("/openapi.json")
+    assert asked
+    asked.clear()
+    client = AsgiClient(build_app(LiveService(service)))
+    assert client.get("/v1/movies?query=film").status_code == 200
+    assert not asked

@@ -15,7 +15,7 @@ from model.serving.catalogue import Catalogue
 from model.serving.live import LiveService
 from model.serving.predictor import Prediction, Query
 from model.serving.service import Service
-from model.serving.together import Together
+from model.serving.together import MOST_TURNS, Together
 
 
 class Recorder(FakePredictor):
@@ -92,6 +92,24 @@ def test_query_joins_others_but_not_one_that_is_alone_when_it_comes_a_turn_later
 
     assert asyncio.run(run())[-1].predicted_rating == pytest.approx(3.25)
     assert recorder.sizes == sizes
+
+
+def test_queries_wait_a_few_turns_when_each_brings_another() -> None:
+    """Two at first and then one a turn, for eight turns: ten together, the rest in later passes."""
+    recorder = Recorder()
+    together = Together(recorder.predict, most=1_000)
+
+    async def ask_in(n_turns: int) -> Prediction:
+        for _ in range(n_turns):
+            await asyncio.sleep(0)
+        return await together.predict(ask(1))
+
+    async def run() -> list[Prediction]:
+        return await asyncio.gather(ask_in(0), *(ask_in(turn) for turn in range(100)))
+
+    assert len(asyncio.run(run())) == 101
+    assert recorder.sizes[0] == 2 + MOST_TURNS
+    assert sum(recorder.sizes) == 101
 
 
 def test_queries_beyond_the_most_are_predicted_in_the_next_pass() -> None:
