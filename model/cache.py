@@ -27,7 +27,7 @@ from model.table import HALF_STAR, Ids, Movies, Origin, Ratings
 SMALLEST = 5_000_000
 """Data sets with fewer ratings are read from text every time: that takes a second or two."""
 FACTS = "facts.json"
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 LARGE_FILE = 16 << 20
 """Files of this size and more are sampled, bytes."""
 N_SAMPLES = 64
-SAMPLE_BYTES = 1 << 16
+SAMPLE_BYTES = 1 << 15
 
 
 def hash_file(path: Path) -> str:

@@ -148,7 +148,7 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (5, "5"), (7, "7"), ("6", "6"), (None, "None")])
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (6, "6"), (8, "8"), ("7", "7"), (None, "None")])
 def test_load_bundle_names_the_version_when_format_is_another(
     damaged: Path, version: object, shown: str
 ) -> None:
