@@ -5,6 +5,7 @@ and body are ones that the description names; no answer is a 5xx.
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 import hypothesis
@@ -87,8 +88,18 @@ def test_every_operation_keeps_to_its_description(
 
 @pytest.mark.slow
 def test_operations_keep_to_their_description_one_after_another(
-    description: BaseSchema, pytestconfig: pytest.Config
+    description: BaseSchema, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what one operation answers asked of the next: a movie that was found, a user that was listed."""
     machine = description.as_state_machine()
+    record, statuses = machine.after_call, Counter[int]()
+
+    def count(running: Any, response: Any, case: Any) -> None:
+        statuses[response.status_code] += 1
+        record(running, response, case)
+
+    monkeypatch.setattr(machine, "after_call", count)
     machine.run(settings=build_settings(pytestconfig, 10, stateful_step_count=5))
+    assert statuses.total() >= 20
+    assert statuses[200]
+    assert max(statuses) < 500

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,11 +116,10 @@ def exchange(server: LiveServer, *parts: bytes, wait: float = 0) -> bytes:
             connection.sendall(part)
             time.sleep(wait)
         connection.settimeout(1)
-        try:
+        # it may wait for more, or hang up on what it will not read
+        with suppress(TimeoutError, ConnectionResetError):
             while data := connection.recv(1 << 16):
                 received += data
-        except (TimeoutError, ConnectionResetError):
-            pass  # it waits for more, or has hung up on what it will not read
     return received
 
 

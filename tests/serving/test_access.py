@@ -95,7 +95,8 @@ def test_access_is_refused_when_no_key_fits(
 )
 def test_access_is_refused_when_the_path_is_not_open(guarded: AsgiClient, method: str, path: str) -> None:
     """All that is not listed as open needs a key, what does not exist included."""
-    read_problem(guarded.request(method, path), status=401)
+    problem = read_problem(guarded.request(method, path), status=401)
+    assert problem["detail"].startswith("an API key is needed")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
