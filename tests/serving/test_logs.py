@@ -1,8 +1,11 @@
 """The log's lines: what is in them, and what must never be."""
 
+import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from logging.handlers import BufferingHandler
 
 import pytest
 from asgi_client import AsgiClient
@@ -15,6 +18,7 @@ from model.serving.app import build_app
 from model.serving.live import LiveService
 from model.serving.logs import configure_logging
 from model.serving.service import Service
+from model.serving.telemetry import Answered, Telemetry
 
 pytestmark = pytest.mark.usefixtures("loggers")
 
@@ -54,6 +58,91 @@ def test_log_has_one_line_of_json_when_a_request_is_answered(
     }
     assert (second["method"], second["route"], second["status"]) == ("other", "none", 404)
     assert second["cold_start"] is False
+
+
+def test_log_tells_the_same_when_somebody_looks_at_records(capsys: pytest.CaptureFixture[str]) -> None:
+    """A filter makes a record of what else is a line at once: the same members in the same order."""
+    answered = Answered(request_id="r-ü", method="POST", route='/v1/"predict"', status=200, seconds=0.00125)
+    configure_logging("info")
+    Telemetry().record_answer(answered)
+    logging.getLogger("model").handlers[0].addFilter(logging.Filter())
+    Telemetry().record_answer(answered)
+    at_once, by_record = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    for line in (at_once, by_record):
+        moment = datetime.fromisoformat(line.pop("time"))
+        assert abs((datetime.now(UTC) - moment).total_seconds()) < 60
+    assert list(at_once.items()) == list(by_record.items())
+    assert at_once["request_id"] == "r-ü"
+
+
+def add_handler(logger: logging.Logger, handler: logging.Handler) -> None:
+    logger.addHandler(handler)
+
+
+def replace_handler(logger: logging.Logger, handler: logging.Handler) -> None:
+    logger.handlers = [handler]
+
+
+def add_further_up(logger: logging.Logger, handler: logging.Handler) -> None:
+    logger.propagate = True
+    logging.getLogger().addHandler(handler)
+
+
+def add_further_down(logger: logging.Logger, handler: logging.Handler) -> None:
+    logger.getChild("serving.telemetry").addHandler(handler)
+
+
+@pytest.mark.parametrize("change", [add_handler, replace_handler, add_further_up, add_further_down])
+def test_log_gives_others_records_when_they_have_handlers(
+    change: Callable[[logging.Logger, logging.Handler], None],
+) -> None:
+    """A handler of the operator's own, wherever it was put, gets what there is to tell as a record."""
+    configure_logging("info")
+    handler = BufferingHandler(capacity=9)
+    change(logging.getLogger("model"), handler)
+    try:
+        Telemetry().record_answer(
+            Answered(request_id="r-1", method="GET", route="/health/live", status=200, seconds=0.002)
+        )
+    finally:
+        logging.getLogger().removeHandler(handler)
+        logging.getLogger("model.serving.telemetry").removeHandler(handler)
+    [record] = handler.buffer
+    assert (record.getMessage(), record.levelname) == ("answered", "INFO")
+    assert vars(record)["fields"] == {
+        "request_id": "r-1",
+        "method": "GET",
+        "route": "/health/live",
+        "status": 200,
+        "milliseconds": 2.0,
+        "cold_start": True,
+    }
+
+
+def test_log_gives_another_formatter_its_records_when_the_handler_has_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Neither the line nor its form is forced on an operator who has replaced the formatter."""
+    configure_logging("info")
+    logging.getLogger("model").handlers[0].setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    Telemetry().record_answer(
+        Answered(request_id="r-1", method="GET", route="/health/live", status=200, seconds=0.002)
+    )
+    assert capsys.readouterr().err == "INFO answered\n"
+
+
+def test_log_fails_nobody_when_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like logging's own handlers: whoever asked gets the answer although its line is lost."""
+    closed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", closed)
+    configure_logging("info")
+    closed.close()
+    spare = io.StringIO()
+    monkeypatch.setattr("sys.stderr", spare)
+    Telemetry().record_answer(
+        Answered(request_id="r-1", method="GET", route="/health/live", status=200, seconds=0.002)
+    )
+    assert "I/O operation on closed file" in spare.getvalue()
 
 
 def test_log_keeps_everything_personal_out_when_requests_hold_it(
