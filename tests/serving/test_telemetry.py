@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,48 @@ def test_cloudwatch_keeps_invocations_apart_when_several_are_answered(
     assert (first["Predictions"], second["Predictions"]) == ([1], [0])
     assert second["route"] == "GET /health/live"
     assert "PredictedRating" not in second
+
+
+def test_cloudwatch_fills_in_each_requests_own_values_when_lines_are_alike(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What differs between two requests of a route: when, how they went, how long they took, the stars."""
+    metrics = CloudWatchMetrics("my-function")
+    before = time.time_ns() // 1_000_000
+    metrics.count_predictions([KNOWN])
+    metrics.count_answer(ANSWERED)
+    metrics.count_predictions([KNOWN._replace(predicted_rating=4.126)])
+    metrics.count_answer(ANSWERED._replace(status=500, seconds=0.00125))
+    metrics.count_answer(ANSWERED._replace(status=404))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    directives = [line.pop("_aws") for line in lines]
+    after = time.time_ns() // 1_000_000
+    assert all(before <= directive["Timestamp"] <= after for directive in directives)
+    values = ("Requests", "Refusals", "Errors", "Latency", "Predictions", "PredictedRating")
+    assert [[line.get(name) for name in values] for line in lines] == [
+        [[1], [0], [0], [3], [1], [3.25]],
+        [[1], [0], [1], [1.25], [1], [4.13]],
+        [[1], [1], [0], [3], [0], None],
+    ]
+    assert {(line["route"], line["service"]) for line in lines} == {("POST /v1/predict", "my-function")}
+    declared = [
+        tuple(metric["Name"] for metric in directive["CloudWatchMetrics"][0]["Metrics"])
+        for directive in directives
+    ]
+    assert declared == [values, values, values[:-1]]
+
+
+def test_cloudwatch_writes_nothing_when_powertools_is_told_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Powertools' own variable turns all lines off, the long ones too."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    metrics = CloudWatchMetrics("f")
+    metrics.count_predictions([KNOWN])
+    metrics.count_answer(ANSWERED)
+    metrics.count_predictions([KNOWN] * 250)
+    metrics.count_answer(ANSWERED)
+    assert not capsys.readouterr().out
 
 
 def test_cloudwatch_writes_each_value_once_when_there_are_more_than_a_line_holds(
