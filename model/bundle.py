@@ -26,7 +26,7 @@ from model.suggestions import find_nearest_path
 from model.titles import Titles
 from model.vectors import USER_VECTORS, StoredVectors, read_vectors
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"

@@ -15,7 +15,13 @@ from model.history import MovieIndexes
 
 USER_VECTORS: Final = "user_vectors.npy"
 MOVIE_TABLE: Final = "movie_table.npy"
+MOVIE_LINKS: Final = "movie_links.npy"
 USER_PRIOR: Final = "user_prior.npy"
+
+LINK_RATINGS: Final = 20
+"""The links of n ratings add up to their sum over the root of n plus this: a few say little."""
+NEW_RATINGS: Final = 50
+"""Somebody with n ratings is believed to be anybody by this over this plus n, whatever they rated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +33,8 @@ class StoredVectors:
     history."""
     movies: NDArray[np.float32]
     """(n_movies + 1, n_samples, 1 + width) each movie's bias, 1 and vector; row 0: the unknown movie."""
+    links: NDArray[np.float32]
+    """(n_movies + 1, n_samples, width) what having rated each movie says of a user; row 0 says nothing."""
     prior: NDArray[Any]
     """(n_samples,) records, `prior_type`."""
 
@@ -42,9 +50,13 @@ class StoredVectors:
         residuals = stars - self.prior["overall_mean"][:, None].astype(np.float32) - rows[..., 0]
         transposed = regressors.transpose(0, 2, 1)
         noise = self.prior["noise"][:, None, None]
-        matrix = self.prior["precision"] + noise * (transposed @ regressors).astype(np.float64)
-        right = noise * (transposed @ residuals[..., None]).astype(np.float64)
-        right += self.prior["information"][..., None]
+        newness = NEW_RATINGS / (len(movies) + NEW_RATINGS)
+        known, new = self.prior["known"], self.prior["new"]
+        precision = known["precision"] + newness * (new["precision"] - known["precision"])
+        mean = known["mean"] + newness * (new["mean"] - known["mean"])
+        mean += self.links[movies + 1].sum(axis=0) / np.sqrt(len(movies) + LINK_RATINGS)
+        matrix = precision + noise * (transposed @ regressors).astype(np.float64)
+        right = precision @ mean[..., None] + noise * (transposed @ residuals[..., None]).astype(np.float64)
         ones = np.ones((len(matrix), 1, 1))
         return np.concatenate([ones, np.linalg.solve(matrix, right)], axis=1)[..., 0].astype(np.float32)
 
@@ -62,14 +74,15 @@ class StoredVectors:
 
 
 def prior_type(width: int) -> np.dtype[np.void]:
-    """One posterior sample's prior of the users' vectors, as stored.
+    """One posterior sample's priors of the users' vectors, as stored: of those known well, and of anybody.
 
     Args:
         width: of a user's vector.
     """
+    gaussian = np.dtype([("precision", np.float64, (width, width)), ("mean", np.float64, (width,))])
     return np.dtype([
-        ("precision", np.float64, (width, width)),
-        ("information", np.float64, (width,)),
+        ("known", gaussian),
+        ("new", gaussian),
         ("noise", np.float64),
         ("overall_mean", np.float64),
     ])
@@ -78,8 +91,8 @@ def prior_type(width: int) -> np.dtype[np.void]:
 def read_vectors(folder: Path) -> StoredVectors:
     """Map the vectors in a folder; nothing is read until it is used."""
     # plain arrays over the mappings: np.memmap's own methods are slower
-    users, movies, prior = (
+    users, movies, links, prior = (
         np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
-        for name in (USER_VECTORS, MOVIE_TABLE, USER_PRIOR)
+        for name in (USER_VECTORS, MOVIE_TABLE, MOVIE_LINKS, USER_PRIOR)
     )
-    return StoredVectors(users=users, movies=movies, prior=prior)
+    return StoredVectors(users=users, movies=movies, links=links, prior=prior)

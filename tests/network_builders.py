@@ -51,7 +51,10 @@ def draw_posterior(rng: np.random.Generator, *, n_samples: int, n_movies: int, w
         overall_mean=OVERALL_MEAN,
         movie_vectors=rng.normal(0, 0.5, (n_samples, n_movies, width)).astype(np.float32),
         movie_means=rng.normal(0, 0.5, (n_samples, width)).astype(np.float32),
-        user_means=rng.normal(0, 0.5, (n_samples, width)).astype(np.float32),
-        user_precisions=draw_precision(rng, n_samples, width=width),
+        movie_links=rng.normal(0, 0.5, (n_samples, n_movies, width)).astype(np.float32),
+        known_means=rng.normal(0, 0.5, (n_samples, width)).astype(np.float32),
+        known_precisions=draw_precision(rng, n_samples, width=width),
+        new_means=rng.normal(0, 0.5, (n_samples, width)).astype(np.float32),
+        new_precisions=draw_precision(rng, n_samples, width=width),
         noise_precisions=2.0 ** np.arange(-1, n_samples - 1, dtype=np.float32),
     )

@@ -29,7 +29,7 @@ from model.nearest import NEAREST_USERS
 from model.quick import USER_SUMS
 from model.serving.predictor import Predictor
 from model.store import ARRAYS, read_history
-from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS
+from model.vectors import MOVIE_LINKS, MOVIE_TABLE, USER_PRIOR, USER_VECTORS
 
 FILES = [
     NETWORK,
@@ -37,6 +37,7 @@ FILES = [
     USER_VECTORS,
     USER_PRIOR,
     MOVIE_TABLE,
+    MOVIE_LINKS,
     NEAREST_USERS,
     USER_SUMS,
     TITLES,
@@ -148,7 +149,7 @@ def test_load_bundle_names_the_manifest_when_it_is_no_json(damaged: Path, text: 
         load_bundle(damaged)
 
 
-@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (6, "6"), (8, "8"), ("7", "7"), (None, "None")])
+@pytest.mark.parametrize(("version", "shown"), [(0, "0"), (7, "7"), (9, "9"), ("8", "8"), (None, "None")])
 def test_load_bundle_names_the_version_when_format_is_another(
     damaged: Path, version: object, shown: str
 ) -> None:

@@ -12,7 +12,7 @@ from model.training.base import Base
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 from model.training.runs import NETWORK
 
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ def _restore(stored: dict[str, Any]) -> TrainedNetwork:
     state = stored["state"]
     encoder = None
     if "encoder.table" in state:
-        names = ("table", "precisions", "information", "noise", "overall_mean")
+        names = ("table", "links", "means", "precisions", "noise", "overall_mean")
         encoder = UserEncoder(**{name: state[f"encoder.{name}"] for name in names})
     heads, spread_heads = (
         Heads(

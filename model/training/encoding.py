@@ -11,9 +11,10 @@ from model.batches import batch_contexts
 from model.history import History
 from model.progress import track_step
 from model.table import HALF_STAR
-from model.training.gibbs_kernels import sample_vectors
+from model.training.gibbs_kernels import solve_users
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.training.threads import one_thread
+from model.vectors import LINK_RATINGS, NEW_RATINGS
 from model.views import Contexts, Queries
 
 _USERS_AT_ONCE = 1 << 13
@@ -99,7 +100,7 @@ def run_heads(network: RatingNetwork, inputs: Tensor) -> NDArray[np.float32]:
 def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.float32]) -> None:
     """Solve for every user's vectors given the whole history.
 
-    With the sampler's compiled loops, which draw from the same posterior: without noise they give its mean.
+    With the sampler's compiled loops; `model.training.network` says what is solved.
 
     Args:
         encoder: on the CPU.
@@ -113,9 +114,12 @@ def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.flo
     # a movie's bias and vector, without the 1 between them and without the unknown movie
     columns = [0, *range(2, row)]
     movies = [encoder.table[1:, sample, columns].double().contiguous().numpy() for sample in range(n_samples)]
-    information = encoder.information[:, 0, :, 0].double().numpy()
-    precisions = encoder.precisions[:, 0].double().numpy()
+    links = [encoder.links[1:, sample].double().contiguous().numpy() for sample in range(n_samples)]
+    known_means, new_means = encoder.means[:, :, 0].double().numpy()
+    known_precisions, new_precisions = encoder.precisions[:, :, 0].double().numpy()
     noise = encoder.noise.flatten().double().tolist()
+    counts = np.diff(history.user_offsets)
+    shares, newness = 1.0 / np.sqrt(counts + LINK_RATINGS), NEW_RATINGS / (counts + NEW_RATINGS)
     with track_step("solving for user vectors", total=history.n_users, unit="users") as step:
         for first in range(0, history.n_users, _USERS_AT_ONCE):
             last = min(first + _USERS_AT_ONCE, history.n_users)
@@ -123,13 +127,13 @@ def encode_users(encoder: UserEncoder, history: History, vectors: NDArray[np.flo
             rows = slice(int(offsets[0]), int(offsets[-1]))
             rated = np.array(history.user_movies[rows])
             stars = history.user_codes[rows] * np.float32(HALF_STAR)
-            no_noise = np.zeros((last - first, width))
             solved = np.empty((last - first, width))
             for sample in range(n_samples):
-                sample_vectors(
-                    offsets - offsets[0], rated, stars, float(encoder.overall_mean), movies[sample], solved,
-                    np.tile(information[sample], (last - first, 1)), precisions[sample], noise[sample],
-                    no_noise, dimensions,
+                solve_users(
+                    offsets - offsets[0], rated, stars, float(encoder.overall_mean), movies[sample],
+                    links[sample], shares[first:last], known_means[sample], known_precisions[sample],
+                    newness[first:last], new_means[sample], new_precisions[sample], noise[sample], solved,
+                    dimensions,
                 )  # fmt: skip
                 vectors[first:last, sample, 0] = 1.0
                 vectors[first:last, sample, 1:] = solved

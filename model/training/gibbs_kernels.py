@@ -19,25 +19,9 @@ def sample_vectors(  # type: ignore[no-untyped-def]
     """Sample every vector of one side given the other side: a Bayesian linear regression each."""
     width = len(dimensions)
     for i in numba.prange(len(offsets) - 1):
-        matrix = np.zeros((width, width))  # its upper triangle
-        right = np.zeros(width)
-        rows = np.zeros((_BLOCK, width))
-        for first in range(offsets[i], offsets[i + 1], _BLOCK):
-            for k in range(_BLOCK):
-                if first + k < offsets[i + 1]:
-                    other = others[first + k]
-                    residual = stars[first + k] - overall_mean - other_vectors[other, 0]
-                    rows[k, 0] = 1.0
-                    right[0] += residual
-                    for a in range(1, width):
-                        rows[k, a] = other_vectors[other, a]
-                        right[a] += other_vectors[other, a] * residual
-                else:
-                    rows[k] = 0.0
-            for a in range(width):
-                p, q, r, s = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
-                for b in range(a, width):
-                    matrix[a, b] += p * rows[0, b] + q * rows[1, b] + r * rows[2, b] + s * rows[3, b]
+        matrix, right = _add_up(
+            offsets[i], offsets[i + 1], others, stars, overall_mean, other_vectors, dimensions
+        )
         for a in range(width):
             right[a] = right[a] * noise + prior_information[i, a]
             for b in range(a, width):
@@ -47,43 +31,93 @@ def sample_vectors(  # type: ignore[no-untyped-def]
             vectors[i, a] = right[a]
 
 
+@numba.njit(parallel=True, cache=True, fastmath=True)
+def solve_users(  # type: ignore[no-untyped-def]
+    offsets, movies, stars, overall_mean, movie_vectors, links, shares, known_mean, known_precision,
+    newness, new_mean, new_precision, noise, vectors, dimensions,
+):  # fmt: skip
+    """Solve for every user's posterior mean; each one's prior lies between the known and the new."""
+    width = len(dimensions)
+    for i in numba.prange(len(offsets) - 1):
+        mean = known_mean + newness[i] * (new_mean - known_mean)
+        precision = known_precision + newness[i] * (new_precision - known_precision)
+        for place in range(offsets[i], offsets[i + 1]):
+            for a in range(width):
+                mean[a] += shares[i] * links[movies[place], a]
+        matrix, right = _add_up(
+            offsets[i], offsets[i + 1], movies, stars, overall_mean, movie_vectors, dimensions
+        )
+        for a in range(width):
+            right[a] *= noise
+            for b in range(width):
+                right[a] += precision[a, b] * mean[b]
+            for b in range(a, width):
+                matrix[a, b] = matrix[a, b] * noise + precision[a, b]
+        _draw_gaussian(matrix, right, np.zeros(width), dimensions)
+        for a in range(width):
+            vectors[i, a] = right[a]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _add_up(  # type: ignore[no-untyped-def]
+    first, last, others, stars, overall_mean, other_vectors, dimensions
+):
+    """The upper triangle of Σ x xᵀ, and Σ x residual, over a stretch of ratings; x = (1, vector)."""
+    width = len(dimensions)
+    matrix = np.zeros((width, width))
+    right = np.zeros(width)
+    rows = np.zeros((_BLOCK, width))
+    for start in range(first, last, _BLOCK):
+        for k in range(_BLOCK):
+            if start + k < last:
+                other = others[start + k]
+                residual = stars[start + k] - overall_mean - other_vectors[other, 0]
+                rows[k, 0] = 1.0
+                right[0] += residual
+                for a in range(1, width):
+                    rows[k, a] = other_vectors[other, a]
+                    right[a] += other_vectors[other, a] * residual
+            else:
+                rows[k] = 0.0
+        for a in range(width):
+            p, q, r, s = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
+            for b in range(a, width):
+                matrix[a, b] += p * rows[0, b] + q * rows[1, b] + r * rows[2, b] + s * rows[3, b]
+    return matrix, right
+
+
 @numba.njit(cache=True, fastmath=True)
 def sample_links(  # type: ignore[no-untyped-def]
-    offsets, others, roots, residuals, sums, links, precision, link_precisions, normals, dimensions
+    offsets, others, shares, unexplained, links, precisions, normals, dimensions
 ):
-    """Sample every user's link given the movies' vectors, one after the other, and keep the sums up to date.
+    """Sample every link of one side given the other side's vectors, one after the other.
 
-    A movie's residual (its vector less the mean) is the sum of its raters' links over the root of their
-    number, plus Gaussian noise of the movies' precision.
+    A vector less the mean of all is the sum of its raters' links, each times the vector's share, plus
+    Gaussian noise of the precisions, one a dimension; the links' prior has mean zero and precision one. What
+    the links leave unexplained is kept up to date: it is all that is read at random, twice a rating.
     """
     width = len(dimensions)
-    matrix = np.empty((width, width))
-    right = np.empty(width)
     gathered = np.empty(width)
     for i in range(len(offsets) - 1):
         weight = 0.0
         gathered[:] = 0.0
         for place in range(offsets[i], offsets[i + 1]):
             other = others[place]
-            share = 1.0 / roots[other]
+            share = shares[other]
             weight += share * share
             for a in range(width):
-                gathered[a] += share * (residuals[other, a] - sums[other, a] + share * links[i, a])
+                gathered[a] += share * unexplained[other, a]
         for a in range(width):
-            right[a] = 0.0
-            for b in range(width):
-                right[a] += precision[a, b] * gathered[b]
-                matrix[a, b] = precision[a, b] * weight
-            matrix[a, a] += link_precisions[a]
-        _draw_gaussian(matrix, right, normals[i], dimensions)
-        for a in range(width):
-            gathered[a] = right[a] - links[i, a]
-            links[i, a] = right[a]
+            known = weight * precisions[a] + 1.0
+            mean = precisions[a] * (gathered[a] + weight * links[i, a]) / known
+            drawn = mean + normals[i, a] / np.sqrt(known)
+            gathered[a] = drawn - links[i, a]
+            links[i, a] = drawn
         for place in range(offsets[i], offsets[i + 1]):
             other = others[place]
-            share = 1.0 / roots[other]
+            share = shares[other]
             for a in range(width):
-                sums[other, a] += gathered[a] * share
+                unexplained[other, a] -= gathered[a] * share
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -8,40 +8,56 @@ RMSE to correct the encoder with the neighbour, era and count features.
 
 import itertools
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from model.training.base import Base
 from model.training.gibbs import Posterior
+from model.vectors import LINK_RATINGS, NEW_RATINGS
 
 
 class UserEncoder(nn.Module):
     """Predicts from a user's context: posterior mean of the user's vector, dotted with the movie's.
 
-    Every sample s of the posterior is a member: p_s = (Λ_s + α_s Σ x xᵀ)⁻¹ (Λ_s μ_s + α_s Σ x residual) with
-    x = (1, movie vector) over the context, then overall mean + movie bias + x · p_s, averaged over s.
+    Every sample s of the posterior is a member: p_s = (Λ_s + α_s Σ x xᵀ)⁻¹ (Λ_s m_s + α_s Σ x residual) with
+    x = (1, movie vector) over the context, then overall mean + movie bias + x · p_s, averaged over s. The
+    prior mean m_s = μ_s + Σ link_s / √(n + 20) depends on which n movies are in the context, whatever they
+    got. Links are learned from long histories: somebody new is everybody with ν = 50 / (n + 50), so that
+    μ_s and Λ_s are (1 - ν) times those of users whose links are known, plus ν times those of all users.
 
     Args:
         table: (n_movies + 1, n_samples, width + 1) each movie's bias, 1 and vector; row 0: the unknown movie.
             By movie, so that a movie's samples are one stretch of memory.
-        precisions: (n_samples, 1, width, width) Λ, of the users' prior.
-        information: (n_samples, 1, width, 1) Λ μ, of the users' prior.
+        links: (n_movies + 1, n_samples, width) what each movie in a context says of the user; row 0: the
+            unknown movie, which says nothing.
+        means: (2, n_samples, 1, width) μ, of users whose links are known and of all.
+        precisions: (2, n_samples, 1, width, width) Λ, of both.
         noise: (n_samples, 1, 1, 1) α, one over stars squared.
         overall_mean: stars, a scalar.
     """
 
     def __init__(
-        self, *, table: Tensor, precisions: Tensor, information: Tensor, noise: Tensor, overall_mean: Tensor
+        self,
+        *,
+        table: Tensor,
+        links: Tensor,
+        means: Tensor,
+        precisions: Tensor,
+        noise: Tensor,
+        overall_mean: Tensor,
     ) -> None:
         super().__init__()
         self.table: Tensor
+        self.links: Tensor
+        self.means: Tensor
         self.precisions: Tensor
-        self.information: Tensor
         self.noise: Tensor
         self.overall_mean: Tensor
         self.register_buffer("table", table)
+        self.register_buffer("links", links)
+        self.register_buffer("means", means)
         self.register_buffer("precisions", precisions)
-        self.register_buffer("information", information)
         self.register_buffer("noise", noise)
         self.register_buffer("overall_mean", overall_mean)
 
@@ -49,13 +65,20 @@ class UserEncoder(nn.Module):
     def from_posterior(cls, posterior: Posterior) -> "UserEncoder":
         """Build the encoder of some posterior samples."""
         unknown = torch.from_numpy(posterior.movie_means)[:, None]  # (samples, 1, width)
-        precisions = torch.from_numpy(posterior.user_precisions)
-        information = precisions @ torch.from_numpy(posterior.user_means)[..., None]
+        means, precisions = (
+            torch.from_numpy(np.stack(pair))[:, :, None]
+            for pair in (
+                (posterior.known_means, posterior.new_means),
+                (posterior.known_precisions, posterior.new_precisions),
+            )
+        )
         vectors = torch.cat([unknown, torch.from_numpy(posterior.movie_vectors)], dim=1).transpose(0, 1)
+        links = torch.from_numpy(posterior.movie_links)
         return cls(
             table=torch.cat([vectors[..., :1], torch.ones_like(vectors[..., :1]), vectors[..., 1:]], dim=-1),
-            precisions=precisions[:, None],
-            information=information[:, None],
+            links=torch.cat([torch.zeros_like(links[:, :1]), links], dim=1).transpose(0, 1).contiguous(),
+            means=means,
+            precisions=precisions,
             noise=torch.from_numpy(posterior.noise_precisions)[:, None, None, None],
             overall_mean=torch.tensor(posterior.overall_mean, dtype=torch.float32),
         )
@@ -96,10 +119,24 @@ class UserEncoder(nn.Module):
         regressors = vectors[..., 1:] * weights
         residuals = (context_stars[None, :, :, None] - self.overall_mean - vectors[..., :1]) * weights
         transposed = regressors.transpose(-1, -2)
+        mean, precision = self._expect(context_movies, context_weights)
         # in double precision: elimination in single precision differs between runtimes by up to 1e-4 stars
-        matrix = self.precisions + self.noise * (transposed @ regressors).double()
-        right = self.information + self.noise * (transposed @ residuals).double()
+        matrix = precision + self.noise * (transposed @ regressors).double()
+        right = precision @ mean[..., None] + self.noise * (transposed @ residuals).double()
         return solve_positive_definite(matrix, right)[..., 0].float()
+
+    def _expect(self, context_movies: Tensor, context_weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The users' prior means and precisions, (n_samples, n_users, width) and (..., width, width)."""
+        counts = context_weights.sum(1, keepdim=True)  # (n_users, 1)
+        _, n_samples, width = self.links.shape
+        links = self.links.index_select(0, context_movies.flatten())
+        links = links.reshape(*context_movies.shape, n_samples * width)
+        shares = context_weights / (counts + LINK_RATINGS).sqrt()
+        linked = (shares[:, None] @ links).reshape(-1, n_samples, width).transpose(0, 1)
+        newness = NEW_RATINGS / (counts + NEW_RATINGS)
+        mean = self.means[0] + newness * (self.means[1] - self.means[0]) + linked
+        precision = self.precisions[0] + newness[..., None] * (self.precisions[1] - self.precisions[0])
+        return mean.double(), precision.double()
 
 
 def solve_positive_definite(matrix: Tensor, right: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ from model.training.known_users import KnownUserNetwork
 from model.training.nearest_users import is_worth_listing, list_nearest_users
 from model.training.network import RatingNetwork, UserEncoder
 from model.training.runs import METRICS, require_run
-from model.vectors import MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
+from model.vectors import MOVIE_LINKS, MOVIE_TABLE, USER_PRIOR, USER_VECTORS, prior_type
 from model.views import view_history
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it once, when it is imported
@@ -102,7 +102,7 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
                 )
                 step.advance(1)
         if encoder is not None:
-            share_table(folder, encoder)
+            share_tables(folder, encoder)
             write_vectors(folder, encoder, history)
         if is_worth_listing(history):
             whole = view_history(history)
@@ -168,28 +168,28 @@ def write_network(path: Path, network: RatingNetwork, *, n_features: int) -> Non
     _write_onnx(path, network, examples, shapes, INPUT_NAMES[: len(examples)], OUTPUT_NAMES)
 
 
-def share_table(folder: Path, encoder: UserEncoder) -> None:
-    """Write the encoder's movie table beside its network, and let the network read it there.
+def share_tables(folder: Path, encoder: UserEncoder) -> None:
+    """Write the encoder's movie tables beside its network, and let the network read them there.
 
-    It is all but a little of the network, and the service needs it too: so it is stored once, and a start
-    maps it instead of parsing and copying it, which would take longer the more movies there are.
+    They are all but a little of the network, and the service needs them too: so they are stored once, and a
+    start maps them instead of parsing and copying them, which would take longer the more movies there are.
 
     Args:
         folder: holds the network's ONNX file.
-        encoder: whose table it is.
+        encoder: whose tables they are.
     """
-    table = encoder.table.contiguous().numpy()
-    np.save(folder / MOVIE_TABLE, table, allow_pickle=False)
     path = folder / NETWORK
     model = onnx.load(path)
-    [shared] = [tensor for tensor in model.graph.initializer if tuple(tensor.dims) == table.shape]
-    if shared.raw_data != table.tobytes():
-        raise ArtifactIncompatibleError(
-            f"{path} does not hold the encoder's movie table as {MOVIE_TABLE} does"
-        )
-    offset = (folder / MOVIE_TABLE).stat().st_size - table.nbytes  # behind NumPy's header
-    set_external_data(shared, MOVIE_TABLE, offset=offset, length=table.nbytes)
-    shared.ClearField("raw_data")
+    for name, tensor in ((MOVIE_TABLE, encoder.table), (MOVIE_LINKS, encoder.links)):
+        table = tensor.contiguous().numpy()
+        np.save(folder / name, table, allow_pickle=False)
+        content = table.tobytes()
+        shared = [kept for kept in model.graph.initializer if kept.raw_data == content]
+        if len(shared) != 1:
+            raise ArtifactIncompatibleError(f"{path} does not hold the encoder's table as {name} does")
+        offset = (folder / name).stat().st_size - table.nbytes  # behind NumPy's header
+        set_external_data(shared[0], name, offset=offset, length=table.nbytes)
+        shared[0].ClearField("raw_data")
     path.write_bytes(model.SerializeToString())
 
 
@@ -250,8 +250,9 @@ def write_vectors(folder: Path, encoder: UserEncoder, history: History) -> None:
     """
     _, n_samples, row = encoder.table.shape
     prior = np.empty(n_samples, dtype=prior_type(row - 1))
-    prior["precision"] = encoder.precisions[:, 0].numpy()
-    prior["information"] = encoder.information[:, 0, :, 0].numpy()
+    for which, name in enumerate(("known", "new")):
+        prior[name]["mean"] = encoder.means[which, :, 0].numpy()
+        prior[name]["precision"] = encoder.precisions[which, :, 0].numpy()
     prior["noise"] = encoder.noise[:, 0, 0, 0].numpy()
     prior["overall_mean"] = encoder.overall_mean.numpy()
     np.save(folder / USER_PRIOR, prior, allow_pickle=False)

@@ -47,8 +47,11 @@ def forget_tastes(posterior: Posterior, data: Observations) -> Posterior:
         posterior,
         movie_vectors=vectors,
         movie_means=unknown,
-        user_means=np.zeros_like(posterior.user_means),
-        user_precisions=np.tile(precision, (n_samples, 1, 1)),
+        movie_links=np.zeros_like(posterior.movie_links),
+        known_means=np.zeros_like(posterior.known_means),
+        known_precisions=np.tile(precision, (n_samples, 1, 1)),
+        new_means=np.zeros_like(posterior.new_means),
+        new_precisions=np.tile(precision, (n_samples, 1, 1)),
         noise_precisions=np.ones_like(posterior.noise_precisions),
     )
 

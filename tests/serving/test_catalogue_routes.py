@@ -132,8 +132,12 @@ def test_similar_movies_are_compared_by_their_vectors_when_there_is_an_encoder(s
     """Movie 40 points where 30 does, 50 across, and 70, which nobody has rated, is left out."""
     table = np.zeros((6, 1, 4), dtype=np.float32)
     table[1:, 0, 2:] = [[1, 0], [2, 0], [0, 1], [0, 0], [1, 0]]
-    users, prior = np.zeros((3, 1, 3), dtype=np.float32), np.zeros(1, dtype=prior_type(3))
-    vectors = StoredVectors(users=users, movies=table, prior=prior)
+    vectors = StoredVectors(
+        users=np.zeros((3, 1, 4), dtype=np.float32),
+        movies=table,
+        links=np.zeros((6, 1, 3), dtype=np.float32),
+        prior=np.zeros(1, dtype=prior_type(3)),
+    )
     [found] = Catalogue(replace(small_bundle, vectors=vectors)).list_similar(30, 9)
     assert found.movie_id == 40
     assert found.similarity == pytest.approx(2 / 12)

@@ -14,8 +14,12 @@ def store(*movies: list[list[float]]) -> StoredVectors:
     samples, rank = len(movies[0]), len(movies[0][0])
     table = np.full((len(movies) + 1, samples, rank + 2), 9.0, dtype=np.float32)
     table[1:, :, 2:] = movies
-    users = np.zeros((0, samples, rank + 1), dtype=np.float32)
-    return StoredVectors(users=users, movies=table, prior=np.zeros(samples, dtype=prior_type(rank + 1)))
+    return StoredVectors(
+        users=np.zeros((0, samples, rank + 2), dtype=np.float32),
+        movies=table,
+        links=np.zeros((len(table), samples, rank + 1), dtype=np.float32),
+        prior=np.zeros(samples, dtype=prior_type(rank + 1)),
+    )
 
 
 def test_vectors_are_compared_by_angle_when_counts_are_equal() -> None:

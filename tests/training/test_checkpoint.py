@@ -77,7 +77,7 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
     torch.save({"format": 1}, tmp_path / NETWORK)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} has format 1: expected 5"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} has format 1: expected 6"):
         read_checkpoint(tmp_path)
 
 

@@ -8,7 +8,7 @@ from network_builders import build_network, draw_posterior
 
 from model.history import NO_CUT, History
 from model.training.base import Base
-from model.training.encoding import encode_queries, predict_queries
+from model.training.encoding import encode_queries, encode_users, predict_queries
 from model.training.network import Heads, UserEncoder
 from model.views import Contexts, Queries, build_user_contexts
 
@@ -74,6 +74,21 @@ def test_encode_queries_equals_each_alone_when_contexts_are_batched(
     expected = [encode_alone(encoder, contexts, group, movie) for group, movie in ASKED]
     assert means.numpy() == pytest.approx([mean for mean, _ in expected], abs=1e-5)
     assert spreads.numpy() == pytest.approx([spread for _, spread in expected], abs=1e-5)
+
+
+def test_encode_users_equals_the_encoder_when_histories_are_whole(encoder: UserEncoder) -> None:
+    """The compiled loops give every user the vectors that torch solves for, behind the 1."""
+    vectors = np.empty((HISTORY.n_users, 2, 4), dtype=np.float32)
+    encode_users(encoder, HISTORY, vectors)
+    for user in range(HISTORY.n_users):
+        rows = HISTORY.user_rows(user)
+        solved = encoder.solve(
+            torch.from_numpy(HISTORY.user_movies[rows].astype(np.int64) + 1)[None],
+            torch.from_numpy(HISTORY.user_codes[rows] / np.float32(2))[None],
+            torch.ones(1, rows.stop - rows.start),
+        )
+        assert vectors[user, :, 1:] == pytest.approx(solved[:, 0].numpy(), abs=1e-5)
+    assert (vectors[..., 0] == 1).all()
 
 
 def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: UserEncoder) -> None:

@@ -1,6 +1,7 @@
 """The sampler: every conditional against its closed form, and what it learns."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,15 +14,17 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.encoding import encode_queries
 from model.training.evaluation import build_test_queries
-from model.training.gibbs import (
+from model.training.gibbs import Observations, Posterior, sample_posterior
+from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
+from model.training.gibbs_side import (
+    BIAS_VARIANCE,
+    FACTOR_VARIANCE,
+    LINK_STRENGTH,
+    LINK_VARIANCE,
     MEAN_STRENGTH,
     SPREAD_STRENGTH,
-    Observations,
-    Posterior,
     _sample_hyperparameters,
-    sample_posterior,
 )
-from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 from model.training.network import UserEncoder
 
 MEAN = 3.0
@@ -81,6 +84,86 @@ def sample(ratings: Ratings, *, seed: int) -> Posterior:
     return sample_posterior(
         observe(ratings), rank=2, n_burn_in=3, n_samples=2, thinning=2, rng=np.random.default_rng(seed)
     )
+
+
+class Round(NamedTuple):
+    """What `sample_slowly` knows after a round; the noise is that of the round."""
+
+    movies: NDArray[np.float64]
+    movie_mean: NDArray[np.float64]
+    movie_links: NDArray[np.float64]
+    known_mean: NDArray[np.float64]
+    known_precision: NDArray[np.float64]
+    new_mean: NDArray[np.float64]
+    new_precision: NDArray[np.float64]
+    noise: float
+
+
+def sample_slowly(stars: NDArray[np.float64], *, n_rounds: int, rng: np.random.Generator) -> list[Round]:
+    """The sampler of two tastes, written out with dense matrices; stars (n_users, n_movies), 0 for none."""
+    rated = stars > 0
+    overall = stars[rated].mean()
+    variances = np.array([BIAS_VARIANCE, FACTOR_VARIANCE, FACTOR_VARIANCE])
+    users, movies = (rng.normal(0, np.sqrt(variances), (n, 3)) for n in stars.shape)
+    user_links, movie_links = np.zeros_like(users), np.zeros_like(movies)
+    user_precisions, movie_precisions = np.full((2, 3), 1 / LINK_VARIANCE)
+    noise = 1 / stars[rated].var()
+
+    def sample_side(
+        vectors: NDArray[np.float64], others: NDArray[np.float64], links: NDArray[np.float64],
+        link_precisions: NDArray[np.float64], given: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+        incidence = (given > 0) / np.sqrt((given > 0).sum(axis=1, keepdims=True) + 20)
+        mean, precision = _sample_hyperparameters(vectors - incidence @ links, variances, rng)
+        normals = rng.standard_normal(vectors.shape)
+        for i, row in enumerate(given):
+            which = row > 0
+            regressors = np.column_stack([np.ones(which.sum()), others[which, 1:]])
+            residuals = row[which] - overall - others[which, 0]
+            right = precision @ (mean + incidence[i] @ links) + noise * regressors.T @ residuals
+            matrix = precision + noise * regressors.T @ regressors
+            random = np.linalg.solve(np.linalg.cholesky(matrix).T, normals[i])
+            vectors[i] = np.linalg.solve(matrix, right) + random
+        normals = rng.standard_normal(links.shape)
+        # a root of every link's covariance has the directions in which both precisions are diagonal
+        deviations = np.diag(link_precisions**-0.5)
+        values, axes = np.linalg.eigh(deviations @ precision @ deviations)
+        for j in range(len(links)):
+            links[j] = 0
+            unexplained = vectors - mean - incidence @ links
+            weight = (incidence[:, j] ** 2).sum()
+            covariance = np.linalg.inv(weight * precision + np.diag(link_precisions))
+            root = deviations @ axes / np.sqrt(weight * values + 1)
+            assert root @ root.T == pytest.approx(covariance)
+            links[j] = covariance @ precision @ (incidence[:, j] @ unexplained) + root @ normals[j]
+        shape, rate = LINK_STRENGTH + len(links) / 2, LINK_STRENGTH * LINK_VARIANCE + (links**2).sum(0) / 2
+        return mean, precision, rng.gamma(shape, 1 / rate)
+
+    rounds = []
+    for _ in range(n_rounds):
+        movie_mean, _, user_precisions = sample_side(movies, users, user_links, user_precisions, stars.T)
+        user_mean, precision, movie_precisions = sample_side(
+            users, movies, movie_links, movie_precisions, stars
+        )
+        sums = rated / np.sqrt(rated.sum(axis=1, keepdims=True) + 20) @ movie_links
+        centred = sums - sums.mean(axis=0)
+        whatever = np.linalg.inv(np.linalg.inv(precision) + centred.T @ centred / len(sums))
+        rounds.append(
+            Round(
+                movies.copy(),
+                movie_mean,
+                movie_links.copy(),
+                user_mean,
+                precision,
+                user_mean + sums.mean(axis=0),
+                whatever,
+                noise,
+            )
+        )
+        predicted = overall + users[:, :1] + movies[:, 0] + users[:, 1:] @ movies[:, 1:].T
+        squares = ((stars - predicted)[rated] ** 2).sum()
+        noise = rng.gamma(1 + rated.sum() / 2, 1 / (1 + squares / 2))
+    return rounds
 
 
 @pytest.mark.parametrize("rated", [0, 1, 3])
@@ -150,7 +233,7 @@ def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.
     counts = np.array([1, 3, 1])
     residuals = rng.normal(size=(3, 3))
     links = rng.normal(size=(3, 3))
-    link_precisions = np.array([1.0, 2.0, 0.5])
+    precisions = np.array([0.5, 2.0, 7.0])
 
     def sum_links() -> NDArray[np.float64]:
         sums = np.zeros((3, 3))
@@ -159,10 +242,10 @@ def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.
                 sums[movie] += links[user] / np.sqrt(counts[movie])
         return sums
 
-    sampled, sums = links.copy(), sum_links()
+    sampled, left = links.copy(), residuals - sum_links()
     sample_links(
-        np.array([0, 2, 4, 5]), np.array([0, 1, 1, 2, 1], dtype=np.int32), np.sqrt(counts), residuals,
-        sums, sampled, PRECISION, link_precisions, np.zeros((3, 3)), DIMENSIONS,
+        np.array([0, 2, 4, 5]), np.array([0, 1, 1, 2, 1], dtype=np.int32), 1 / np.sqrt(counts), left,
+        sampled, precisions, np.zeros((3, 3)), DIMENSIONS,
     )  # fmt: skip
 
     for user, movies in enumerate(rated):
@@ -170,9 +253,9 @@ def test_sample_links_equals_plain_regression_when_noise_is_zero(rng: np.random.
         unexplained = residuals - sum_links()
         weight = sum(1 / counts[movie] for movie in movies)
         pull = sum(unexplained[movie] / np.sqrt(counts[movie]) for movie in movies)
-        links[user] = np.linalg.solve(weight * PRECISION + np.diag(link_precisions), PRECISION @ pull)
+        links[user] = precisions * pull / (weight * precisions + 1)
     assert sampled == pytest.approx(links)
-    assert sums == pytest.approx(sum_links())
+    assert left == pytest.approx(residuals - sum_links())
 
 
 def test_sum_squared_errors_equals_hand_calculation_when_two_users_rate_two_movies() -> None:
@@ -186,11 +269,83 @@ def test_sum_squared_errors_equals_hand_calculation_when_two_users_rate_two_movi
     assert squares == pytest.approx([0.49 + 5.29, 0.01])
 
 
+def test_sample_posterior_equals_a_slow_sampler_when_random_numbers_are_the_same() -> None:
+    """Three rounds, every conditional written out with dense matrices, on five users and four movies.
+
+    One movie has no rating: its vector is the movies' mean, its link nothing.
+    """
+    given = {
+        (0, 0): 4,
+        (0, 2): 3,
+        (1, 0): 5,
+        (1, 1): 2,
+        (1, 2): 1,
+        (2, 2): 4,
+        (3, 1): 3,
+        (3, 2): 5,
+        (4, 0): 1,
+    }
+    stars = np.zeros((5, 4))
+    for pair, value in given.items():
+        stars[pair] = value
+    by_movie = [(user, movie) for movie in range(4) for user in range(5) if (user, movie) in given]
+    data = Observations(
+        stars=np.array(list(given.values()), dtype=np.float32),
+        user_offsets=np.array([0, 2, 5, 6, 8, 9]),
+        user_movies=np.array([movie for _, movie in given], dtype=np.int32),
+        movie_offsets=np.array([0, 3, 5, 9, 9]),
+        movie_users=np.array([user for user, _ in by_movie], dtype=np.int32),
+        movie_stars=np.array([given[pair] for pair in by_movie], dtype=np.float32),
+    )
+    posterior = sample_posterior(
+        data, rank=2, n_burn_in=1, n_samples=2, thinning=1, rng=np.random.default_rng(3)
+    )
+    slow = sample_slowly(stars[:, :3], n_rounds=3, rng=np.random.default_rng(3))
+
+    assert posterior.overall_mean == pytest.approx(np.mean(list(given.values())))
+    for kept, expected in enumerate(slow[1:]):
+        assert posterior.movie_vectors[kept, :3] == pytest.approx(expected.movies, abs=1e-5)
+        assert posterior.movie_vectors[kept, 3] == pytest.approx(expected.movie_mean, abs=1e-5)
+        assert posterior.movie_means[kept] == pytest.approx(expected.movie_mean, abs=1e-5)
+        assert posterior.movie_links[kept, :3] == pytest.approx(expected.movie_links, abs=1e-5)
+        assert posterior.movie_links[kept, 3].tolist() == [0.0, 0.0, 0.0]
+        assert posterior.known_means[kept] == pytest.approx(expected.known_mean, abs=1e-5)
+        assert posterior.known_precisions[kept] == pytest.approx(expected.known_precision, rel=1e-5)
+        assert posterior.new_means[kept] == pytest.approx(expected.new_mean, abs=1e-5)
+        assert posterior.new_precisions[kept] == pytest.approx(expected.new_precision, rel=1e-5)
+        assert posterior.noise_precisions[kept] == pytest.approx(expected.noise, rel=1e-5)
+
+
+def test_sample_posterior_links_movies_to_their_raters_when_groups_differ(rng: np.random.Generator) -> None:
+    """Those who rate the first ten movies give the five that everybody rates a star more than the others do.
+
+    Most of that star is said by what somebody rated: five links of either kind and five that both have.
+    """
+    n = 200
+    group = np.arange(n) % 2
+    movies = np.stack([
+        np.concatenate([rng.choice(10, 5, replace=False) + 10 * side, np.arange(20, 25)]) for side in group
+    ]).astype(np.int32)
+    stars = (3.5 - group[:, None] + rng.normal(0, 0.3, (n, 10))).astype(np.float32)
+    order = np.argsort(movies.ravel(), kind="stable")
+    data = Observations(
+        stars=stars.ravel(),
+        user_offsets=np.arange(n + 1) * 10,
+        user_movies=movies.ravel(),
+        movie_offsets=np.concatenate([[0], np.bincount(movies.ravel()).cumsum()]),
+        movie_users=(order // 10).astype(np.int32),
+        movie_stars=stars.ravel()[order],
+    )
+    posterior = sample_posterior(data, rank=1, n_burn_in=30, n_samples=20, thinning=2, rng=rng)
+    links = posterior.movie_links[..., 0].mean(axis=0)
+    assert 0.6 < 5 / np.sqrt(30) * (links[:10].mean() - links[10:20].mean()) < 1.1
+
+
 def test_sample_posterior_is_the_same_when_seed_is_the_same(tiny_ratings: Ratings) -> None:
     """A seed decides everything, and another seed gives other vectors."""
     first, second, other = (sample(tiny_ratings, seed=seed) for seed in (5, 5, 6))
     assert np.array_equal(first.movie_vectors, second.movie_vectors)
-    assert np.array_equal(first.user_precisions, second.user_precisions)
+    assert np.array_equal(first.known_precisions, second.known_precisions)
     assert not np.array_equal(first.movie_vectors, other.movie_vectors)
 
 
@@ -209,8 +364,8 @@ def test_sample_posterior_keeps_every_thinned_sample_when_asked(tiny_ratings: Ra
     assert rounds == [(done, 7) for done in range(8)]
     n_movies = len(tiny_ratings.movies)
     assert posterior.movie_vectors.shape == (2, n_movies, 3)
-    assert posterior.user_means.shape == posterior.movie_means.shape == (2, 3)
-    assert posterior.user_precisions.shape == (2, 3, 3)
+    assert posterior.known_means.shape == posterior.new_means.shape == posterior.movie_means.shape == (2, 3)
+    assert posterior.known_precisions.shape == posterior.new_precisions.shape == (2, 3, 3)
     assert posterior.noise_precisions.shape == (2,)
     assert posterior.overall_mean == pytest.approx(float(tiny_ratings.stars.mean()))
     # the samples are different draws

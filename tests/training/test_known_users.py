@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from network_builders import build_intervals
+from network_builders import build_intervals, draw_posterior
 
 from model.training.base import Base
-from model.training.gibbs import Posterior
 from model.training.known_users import KnownUserNetwork
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 
@@ -28,16 +27,7 @@ def build_heads(standards: tuple[torch.Tensor, torch.Tensor], *, n_heads: int, g
 def encoder(rng: np.random.Generator) -> UserEncoder:
     """Random samples."""
     return UserEncoder.from_posterior(
-        Posterior(
-            overall_mean=3.3,
-            movie_vectors=rng.normal(0, 0.5, (N_SAMPLES, N_MOVIES, WIDTH)).astype(np.float32),
-            movie_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
-            user_means=rng.normal(0, 0.5, (N_SAMPLES, WIDTH)).astype(np.float32),
-            user_precisions=np.stack([np.eye(WIDTH) * (1 + sample) for sample in range(N_SAMPLES)]).astype(
-                np.float32
-            ),
-            noise_precisions=np.array([0.5, 1.0, 2.0], dtype=np.float32),
-        )
+        draw_posterior(rng, n_samples=N_SAMPLES, n_movies=N_MOVIES, width=WIDTH)
     )
 
 

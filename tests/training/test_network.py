@@ -1,5 +1,7 @@
 """The user encoder against its closed form in NumPy, the solver against LAPACK, and the heads."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,8 @@ def posterior(rng: np.random.Generator) -> Posterior:
 def predict_members(posterior: Posterior, context: dict[int, float], movie: int | None) -> list[float]:
     """What each sample predicts, by the textbook: a regression of the residuals on (1, tastes).
 
+    Its prior is between the known users' and all users', and the links of what the user rated move its mean.
+
     Args:
         posterior: the samples.
         context: the user's ratings, by movie index.
@@ -38,11 +42,17 @@ def predict_members(posterior: Posterior, context: dict[int, float], movie: int 
         vectors = posterior.movie_vectors[sample].astype(np.float64)
         regressors = np.array([[1.0, *vectors[rated, 1:]] for rated in context]).reshape(-1, WIDTH)
         residuals = np.array([stars - OVERALL_MEAN - vectors[rated, 0] for rated, stars in context.items()])
-        precision = posterior.user_precisions[sample].astype(np.float64)
+        new = 50 / (len(context) + 50)
+        precision = (1 - new) * posterior.known_precisions[sample].astype(np.float64)
+        precision += new * posterior.new_precisions[sample]
         noise = float(posterior.noise_precisions[sample])
+        prior_mean = (1 - new) * posterior.known_means[sample].astype(np.float64)
+        prior_mean += new * posterior.new_means[sample]
+        for rated in context:
+            prior_mean += posterior.movie_links[sample, rated] / (len(context) + 20) ** 0.5
         person = np.linalg.solve(
             precision + noise * regressors.T @ regressors,
-            precision @ posterior.user_means[sample] + noise * regressors.T @ residuals,
+            precision @ prior_mean + noise * regressors.T @ residuals,
         )
         asked = posterior.movie_means[sample] if movie is None else vectors[movie]
         members.append(float(OVERALL_MEAN + asked[0] + person[0] + asked[1:] @ person[1:]))
@@ -100,10 +110,37 @@ def test_encoder_predicts_prior_mean_when_context_is_empty(posterior: Posterior)
     """Without ratings a user is the prior's mean: overall mean + movie bias + μ · (1, tastes)."""
     by_hand = [
         OVERALL_MEAN + movie[0] + mean[0] + mean[1:] @ movie[1:]
-        for movie, mean in zip(posterior.movie_vectors[:, 4], posterior.user_means, strict=True)
+        for movie, mean in zip(posterior.movie_vectors[:, 4], posterior.new_means, strict=True)
     ]
     [mean], _ = encode(posterior, [], [5], padding=1)
     assert mean == pytest.approx(np.mean(by_hand), abs=1e-4)
+
+
+def test_encoder_moves_prior_mean_by_links_when_ratings_tell_nothing(posterior: Posterior) -> None:
+    """Were the ratings all noise, a user of two movies would be μ + (link + link) / √22, of none μ."""
+    deaf = dataclasses.replace(posterior, noise_precisions=np.zeros(N_SAMPLES, dtype=np.float32))
+    encoder = UserEncoder.from_posterior(deaf)
+    solved = encoder.solve(
+        torch.tensor([[3, 6, 1], [2, 2, 2]]),
+        torch.ones(2, 3),
+        torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]),
+    )
+    links = posterior.movie_links
+    expected = (2 * posterior.known_means + 50 * posterior.new_means) / 52
+    expected += (links[:, 2] + links[:, 5]) / np.sqrt(22)
+    assert solved[:, 0].numpy() == pytest.approx(expected, abs=1e-4)
+    assert solved[:, 1].numpy() == pytest.approx(posterior.new_means, abs=1e-4)
+
+
+def test_encoder_counts_unknown_movies_without_a_link_when_rated(posterior: Posterior) -> None:
+    """A movie nobody has rated before adds nothing, but is one of the user's two ratings."""
+    deaf = dataclasses.replace(posterior, noise_precisions=np.zeros(N_SAMPLES, dtype=np.float32))
+    solved = UserEncoder.from_posterior(deaf).solve(
+        torch.tensor([[3, 0]]), torch.ones(1, 2), torch.ones(1, 2)
+    )
+    expected = (2 * posterior.known_means + 50 * posterior.new_means) / 52
+    expected += posterior.movie_links[:, 2] / np.sqrt(22)
+    assert solved[:, 0].numpy() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("padding", [1, 7])

@@ -10,6 +10,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from builders import Rated, make_history
+from network_builders import OVERALL_MEAN, build_network, draw_posterior
 from numpy.typing import NDArray
 from tiny_run import change_training, list_folder
 
@@ -19,8 +21,9 @@ from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissi
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.table import Ratings
 from model.training import onnx_export
+from model.training.base import Base
 from model.training.checkpoint import read_checkpoint
-from model.training.network import RatingNetwork
+from model.training.network import Heads, RatingNetwork, UserEncoder
 from model.training.onnx_export import (
     N_PARITY_ROWS,
     OPSET,
@@ -28,11 +31,14 @@ from model.training.onnx_export import (
     choose_parity_queries,
     compare_with_torch,
     export_run,
+    share_tables,
+    write_network,
+    write_vectors,
 )
 from model.training.run import train_run
 from model.training.runs import METRICS
 from model.training.runs import NETWORK as NETWORK_FILE
-from model.vectors import MOVIE_TABLE
+from model.vectors import MOVIE_LINKS, MOVIE_TABLE, read_vectors
 
 
 @pytest.fixture(scope="module")
@@ -108,16 +114,67 @@ def test_network_uses_the_pinned_opset_when_exported(bundle_path: Path) -> None:
     assert all(node.domain in {"", "ai.onnx"} for node in proto.graph.node)
 
 
-def test_network_reads_the_movie_table_beside_it_when_exported(bundle_path: Path) -> None:
-    """The table is stored once, as a NumPy file; nothing else of the network is outside it."""
+def test_network_reads_the_movie_tables_beside_it_when_exported(bundle_path: Path) -> None:
+    """The tables are stored once, as NumPy files; nothing else of the network is outside it."""
     proto = onnx.load(bundle_path / NETWORK, load_external_data=False)
-    [outside] = [tensor for tensor in proto.graph.initializer if tensor.external_data]
-    assert {entry.key: entry.value for entry in outside.external_data}["location"] == MOVIE_TABLE
-    table = np.load(bundle_path / MOVIE_TABLE)
-    assert tuple(outside.dims) == table.shape
-    whole = onnx.load(bundle_path / NETWORK)
-    [inside] = [tensor for tensor in whole.graph.initializer if tensor.name == outside.name]
-    np.testing.assert_array_equal(onnx.numpy_helper.to_array(inside), table)
+    outside = {
+        {entry.key: entry.value for entry in tensor.external_data}["location"]: tensor
+        for tensor in proto.graph.initializer
+        if tensor.external_data
+    }
+    assert outside.keys() == {MOVIE_TABLE, MOVIE_LINKS}
+    whole = {tensor.name: tensor for tensor in onnx.load(bundle_path / NETWORK).graph.initializer}
+    for file, tensor in outside.items():
+        table = np.load(bundle_path / file)
+        assert tuple(tensor.dims) == table.shape
+        np.testing.assert_array_equal(onnx.numpy_helper.to_array(whole[tensor.name]), table)
+
+
+def test_exported_files_hold_the_links_when_movies_have_some(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """The network, the stored vectors and what is solved for outside them all give what torch gives.
+
+    Of two users and of nobody; without their links the same files would say something else.
+    """
+    history = make_history([
+        Rated(1, 11, 4),
+        Rated(1, 12, 2),
+        Rated(1, 14, 5),
+        Rated(2, 12, 3),
+        Rated(3, 13, 1),
+    ])
+    encoder = UserEncoder.from_posterior(draw_posterior(rng, n_samples=3, n_movies=history.n_movies, width=4))
+    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=2, n_heads=1)
+    base = Base(torch.zeros(2), torch.tensor([[0.0, 1.0, 0.0]] * 2), torch.zeros(3))
+    network = build_network(heads, encoder=encoder, base=base, low=-100.0, high=100.0)
+    write_network(tmp_path / NETWORK, network, n_features=1)
+    share_tables(tmp_path, encoder)
+    write_vectors(tmp_path, encoder, history)
+    contexts = (
+        torch.tensor([[1, 2, 4], [2, 0, 0], [3, 3, 3]]),
+        torch.tensor([[4.0, 2.0, 5.0], [3.0, 0.0, 0.0], [9.0, 9.0, 9.0]]),
+        torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
+    )
+    people = encoder.solve(*contexts).transpose(0, 1).numpy()  # (n_users, n_samples, width)
+
+    asked = np.array([3, 3, 3])
+    feeds = dict(zip(INPUT_NAMES[1:4], (values.numpy() for values in contexts), strict=True))
+    feeds |= {"features": np.zeros((3, 1), dtype=np.float32), "users": np.arange(3), "movies": asked}
+    session = onnxruntime.InferenceSession(tmp_path / NETWORK, providers=["CPUExecutionProvider"])
+    rows = encoder.table[asked].numpy()
+    expected = OVERALL_MEAN + (rows[..., 0] + (rows[..., 1:] * people).sum(-1)).mean(1)
+    assert session.run([OUTPUT_NAMES[0]], feeds)[0] == pytest.approx(expected, abs=1e-4)
+
+    vectors = read_vectors(tmp_path)
+    assert vectors.users[:2, :, 1:] == pytest.approx(people[:2], abs=1e-5)
+    for user, rated, stars in ((0, [0, 1, 3], [4, 2, 5]), (1, [1], [3]), (2, [], [])):
+        solved = vectors.solve(np.array(rated, dtype=np.int32), np.array(stars, dtype=np.float32))
+        assert solved[:, 1:] == pytest.approx(people[user], abs=1e-5)
+    encoder.links.zero_()
+    unlinked = encoder.solve(*contexts).transpose(0, 1).numpy()
+    assert np.abs(unlinked - people).max(axis=(1, 2))[:2].min() > 0.01
+    assert unlinked[2] == pytest.approx(people[2])
 
 
 def test_manifest_says_what_was_exported_when_bundle_is_written(bundle_path: Path, run_path: Path) -> None:

@@ -57,8 +57,8 @@ def encoder() -> UserEncoder:
     """Never run: the rows hold what it said."""
     nothing = torch.zeros(1, 1, 1, 1)
     return UserEncoder(
-        table=torch.zeros(1, 2, 2), precisions=nothing, information=nothing, noise=nothing,
-        overall_mean=torch.tensor(3.0),
+        table=torch.zeros(1, 2, 2), links=torch.zeros(1, 2, 1), means=nothing, precisions=nothing,
+        noise=nothing, overall_mean=torch.tensor(3.0),
     )  # fmt: skip
 
 
