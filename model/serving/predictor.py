@@ -64,9 +64,7 @@ class Predictor:
         self._vectors = bundle.vectors
         self._known_session = None
         if bundle.vectors is not None:
-            self._known_session = KnownUserSession(
-                bundle.known_users_path, bundle.vectors, n_features=len(self._feature_names)
-            )
+            self._known_session = KnownUserSession(bundle)
         self._quick = None
         self._users: dict[int, int] = {}
         self._movies: dict[int, int] = {}
@@ -237,7 +235,12 @@ class Predictor:
                 found.append(looked_up)
         if not found:
             return predictions
-        predicted = session.predict_few([each.features for each in found], users, movies)
+        predicted: list[tuple[float, float, float]]
+        if len(found) == 1:
+            predicted = [session.predict_one(found[0].features, users[0], movies[0])]
+        else:
+            features = np.array([each.features for each in found], dtype=np.float32)
+            predicted = session.predict_many(features, np.array(users), np.array(movies)).tolist()
         name_of = history.user_ids.item
         for place, each, (rating, low, high) in zip(places, found, predicted, strict=True):
             predictions[place] = Prediction(
