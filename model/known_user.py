@@ -8,6 +8,7 @@ calls on the same numbers, and export proves that they come to the same.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ KNOWN_USER_WEIGHTS: Final = "known_user.npy"
 Weights = NDArray[Any]
 """A record: a `KnownUserNetwork`'s buffers by name, float32, and `scale`, its lowest and highest stars."""
 
-_FARTHEST: Final = np.float32(5)
+_LOWEST, _HIGHEST = np.float32(-5), np.float32(5)
 """Standardised inputs beyond this saturate, as in `model.training.network`."""
 _ONE: Final = np.float32(1)
 
@@ -66,6 +67,7 @@ class SingleNetwork:
         self._last = weights["last"].reshape(n_heads * n_hidden, 2)
         _, self._lower_width, self._upper_width = weights["widths"].tolist()
         self._n_features = len(self._origin) - len(self._centring) - 1
+        self._write_features = Struct(f"{self._n_features}f").pack_into
 
     def predict(
         self, features: Sequence[float], person: NDArray[np.float32], asked: NDArray[np.float32]
@@ -81,7 +83,8 @@ class SingleNetwork:
             The predicted rating and the bounds of its interval, stars within the scale.
         """
         inputs = np.empty(len(self._origin), dtype=np.float32)
-        inputs[: self._n_features] = features
+        # in a third of the time that NumPy takes; an array is a buffer, which Python 3.11 cannot say
+        self._write_features(inputs, 0, *features)  # type: ignore[arg-type]
         members = np.vecdot(person, asked, out=inputs[self._n_features : -1])
         centred = members.dot(self._centring)
         inputs[-1] = math.sqrt(centred.dot(centred))
@@ -89,21 +92,18 @@ class SingleNetwork:
         linear = inputs.dot(self._linear)
         linear += self._constants
         known, new, newness = linear[-3:].tolist()
-        standardised = np.minimum(np.maximum(linear[:-3], -_FARTHEST), _FARTHEST)
+        standardised = np.minimum(np.maximum(linear[:-3], _LOWEST), _HIGHEST)
         hidden = _activate(standardised.dot(self._first).reshape(self._hidden))
         hidden = np.matmul(hidden, self._second)
         hidden += self._second_bias
         correction, log_deviation = _activate(hidden).ravel().dot(self._last).tolist()
-        predicted = self._clip(known + math.exp(newness) * new + correction)
-        deviation = math.exp(log_deviation)
+        low, high, deviation = self._low, self._high, math.exp(log_deviation)
+        predicted = min(max(known + math.exp(newness) * new + correction, low), high)
         return (
             predicted,
-            self._clip(predicted + deviation * self._lower_width),
-            self._clip(predicted + deviation * self._upper_width),
+            min(max(predicted + deviation * self._lower_width, low), high),
+            min(max(predicted + deviation * self._upper_width, low), high),
         )
-
-    def _clip(self, stars: float) -> float:
-        return min(max(stars, self._low), self._high)
 
 
 def _activate(halves: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -40,6 +40,8 @@ from model.views import Views
 USER_SUMS: Final = "user_sums.npy"
 N_SUMS: Final = 1 + 3 * len(ERA_NAMES)
 _N_ERA_COLUMNS: Final = 3
+_LOOKED_AT_FIRST: Final = 256
+"""Of a user's nearest users; five times of six there are enough among them."""
 _BYTES_KEPT: Final = 4_000_000
 """What the movies asked for last got, by user, is kept up to this size: a byte a user each."""
 
@@ -192,14 +194,16 @@ class QuickLookup:
             n_looked_at == self._most_candidates and movie in self._history.user_movies[rows]
         ):
             return None
-        nearest = self._nearest[user]
-        places = given.take(nearest[0]).nonzero()[0][:N_NEIGHBOURS]
-        if len(places) == min(N_NEIGHBOURS, n_looked_at):
-            found = nearest.take(places, axis=1)
-        else:
+        nearest, n_wanted = self._nearest[user], min(N_NEIGHBOURS, n_looked_at)
+        places = given.take(nearest[0, :_LOOKED_AT_FIRST]).nonzero()[0]
+        if len(places) < n_wanted:
+            places = given.take(nearest[0]).nonzero()[0]
+        if len(places) < n_wanted:
             found = self._search(rows, raters)
-        stars = [code * HALF_STAR for code in given.take(found[0]).tolist()]
+        else:
+            found = nearest.take(places[:N_NEIGHBOURS], axis=1)
         others, distances, common, gap_sums = found.tolist()
+        stars = [given.item(other) * HALF_STAR for other in others]
         distances = [distance * HALF_STAR for distance in distances]
         n_missing = N_NEIGHBOURS - len(others)
 
@@ -227,12 +231,12 @@ class QuickLookup:
             (recent_sum + USER_SHRINKAGE * bias) / (recent_count + USER_SHRINKAGE),
         )  # fmt: skip
         return Found(
-            features=row[: self._n_features],
-            neighbours=list(zip(others, stars, distances, common, strict=True)),
-            n_user_ratings=rows.stop - rows.start,
-            n_movie_ratings=raters.stop - raters.start,
-            era=era,
-            era_mean=era_mean,
+            row[: self._n_features],
+            list(zip(others, stars, distances, common, strict=True)),
+            rows.stop - rows.start,
+            raters.stop - raters.start,
+            era,
+            era_mean,
         )
 
     def _search(self, rows: slice, raters: slice) -> NDArray[np.int64]:

@@ -74,9 +74,14 @@ def test_look_up_equals_plain_loops_when_ratings_are_random(world: World, day: i
         assert found.era_mean == pytest.approx(expected.features["era_mean"])
 
 
-@pytest.mark.parametrize("most_candidates", [5, 40, 2_000])
-def test_look_up_equals_feature_matrix_when_ratings_are_many(most_candidates: int) -> None:
-    """200 users and 3,000 ratings, also where only some of a movie's raters are looked at."""
+@pytest.mark.parametrize(
+    ("most_candidates", "looked_at_first"), [(5, 256), (40, 256), (2_000, 256), (40, 5), (2_000, 5)]
+)
+def test_look_up_equals_feature_matrix_when_ratings_are_many(
+    monkeypatch: pytest.MonkeyPatch, most_candidates: int, looked_at_first: int
+) -> None:
+    """200 users and 3,000 ratings, also where only some of a movie's raters or of a list are looked at."""
+    monkeypatch.setattr("model.quick._LOOKED_AT_FIRST", looked_at_first)
     rng = np.random.default_rng(3)
     places = rng.permutation(200 * 40)[:3_000].tolist()
     rows = [Rated(1 + place // 40, 1 + place % 40, float(rng.integers(1, 6)), place % 97) for place in places]

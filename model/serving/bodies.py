@@ -13,7 +13,7 @@ from typing import Any, Final, get_type_hints
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
 
 from model.serving.findings import find_request
@@ -31,14 +31,16 @@ _NOT_WHOLE: Final = "the body says that it is gzip and is not one whole gzip str
 
 
 class JsonRoute(APIRoute):
-    """A route whose function takes one `Request`, the body, and returns a model."""
+    """A route whose function takes one `Request`, the body, and returns what its annotation says."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        request = find_request(list(get_type_hints(self.endpoint).values()))
+        hints = get_type_hints(self.endpoint)
+        request = find_request(list(hints.values()))
         if request is None:
             raise TypeError(f"{self.endpoint} takes no request")
         self._read = request.__pydantic_validator__.validate_json
+        self._write = TypeAdapter(hints["return"]).serializer.to_json
         self.app = self._answer
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,8 +58,7 @@ class JsonRoute(APIRoute):
         except ValidationError as error:
             findings = error.errors(include_url=False, include_input=False)
             raise RequestValidationError(findings) from error
-        answer = await self.endpoint(request)
-        written = answer.__pydantic_serializer__.to_json(answer)
+        written = self._write(await self.endpoint(request))
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(written))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": written})

@@ -16,7 +16,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from mangum import Mangum
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import PredictionError
@@ -25,7 +26,14 @@ from model.serving.deadline import due_in
 from model.serving.gateways import UnreadableEventError
 from model.serving.live import LiveService
 from model.serving.middleware import choose_request_id
-from model.serving.schemas import BatchAnswer, BatchRequest, OriginalRequest, PredictRequest
+from model.serving.schemas import (
+    BatchAnswer,
+    BatchRequest,
+    OriginalAnswer,
+    OriginalRequest,
+    PredictAnswer,
+    PredictRequest,
+)
 from model.serving.telemetry import Answered, Telemetry
 
 WARM_UP_SOURCES: Final = frozenset({"aws.events", "aws.scheduler", "serverless-plugin-warmup"})
@@ -109,7 +117,8 @@ class LambdaEntry:
             return "direct", problems.describe(error)
         if answer is None:
             return "none", _unknown_event(f"an event with the fields {sorted(map(str, event))}")
-        return "direct", answer.model_dump(mode="json")
+        written: dict[str, Any] = to_jsonable_python(answer)
+        return "direct", written
 
     def _record(self, route: str, status: int, request_id: str, started: float) -> None:
         self._telemetry.record_answer(
@@ -122,7 +131,7 @@ class LambdaEntry:
             )
         )
 
-    def _answer_direct(self, event: dict[str, Any]) -> BaseModel | None:
+    def _answer_direct(self, event: dict[str, Any]) -> BatchAnswer | OriginalAnswer | PredictAnswer | None:
         if "requests" in event:
             batch = BatchRequest.model_validate(event)
             return BatchAnswer(predictions=self._live.service.predict_many(batch.requests))

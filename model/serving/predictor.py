@@ -13,7 +13,7 @@ from model.features import MOVIE_SHRINKAGE, FeatureTable, compute_features
 from model.history import ERA_NAMES, NO_ERA, UNKNOWN
 from model.neighbours import NeighbourSearch, find_neighbours
 from model.questions import KnownRating, Query, QueryReader, VisibleQueries
-from model.quick import QuickLookup
+from model.quick import Found, QuickLookup
 from model.serving.prediction import (
     Neighbour,
     Prediction,
@@ -68,12 +68,13 @@ class Predictor:
         self._quick = None
         self._users: dict[int, int] = {}
         self._movies: dict[int, int] = {}
-        if bundle.nearest_users is not None and bundle.user_sums is not None:
+        nearest, sums = bundle.nearest_users, bundle.user_sums
+        if self._known_session is not None and nearest is not None and sums is not None:
             self._quick = QuickLookup(
                 bundle.history,
                 self._reader.whole,
-                bundle.nearest_users,
-                bundle.user_sums,
+                nearest,
+                sums,
                 names=self._feature_names,
                 most_candidates=most,
             )
@@ -216,48 +217,52 @@ class Predictor:
 
     def _predict_quickly(self, queries: Sequence[Query]) -> list[Prediction | None]:
         """Predict the queries whose answers can be looked up quickly; None for each of the others."""
-        predictions: list[Prediction | None] = [None] * len(queries)
-        quick, session, history = self._quick, self._known_session, self._bundle.history
-        if quick is None or session is None:
-            return predictions
-        places, users, movies, found = [], [], [], []
-        for place, query in enumerate(queries):
-            if query.ratings or query.as_of is not None:
-                continue
-            if query.user_id not in self._users or query.movie_id not in self._movies:
-                continue
-            user, movie = self._users[query.user_id], self._movies[query.movie_id]
-            looked_up = quick.look_up(user, movie, self._reader.day_of(query))
-            if looked_up is not None:
-                places.append(place)
-                users.append(user)
-                movies.append(movie + 1)
-                found.append(looked_up)
-        if not found:
-            return predictions
-        predicted: list[tuple[float, float, float]]
-        if len(found) == 1:
-            predicted = [session.predict_one(found[0].features, users[0], movies[0])]
-        else:
-            features = np.array([each.features for each in found], dtype=np.float32)
-            predicted = session.predict_many(features, np.array(users), np.array(movies)).tolist()
-        name_of = history.user_ids.item
-        for place, each, (rating, low, high) in zip(places, found, predicted, strict=True):
-            predictions[place] = Prediction(
-                predicted_rating=rating,
-                interval=(low, high),
-                user_known=True,
-                movie_known=each.n_movie_ratings > 0,
-                n_user_ratings=each.n_user_ratings,
-                n_movie_ratings=each.n_movie_ratings,
-                era=None if each.era == NO_ERA else ERA_NAMES[each.era],
-                era_mean=each.era_mean,
-                neighbours=tuple(
-                    Neighbour(name_of(user), rating, distance, common)
-                    for user, rating, distance, common in each.neighbours
-                ),
-            )
-        return predictions
+        asked = [self._look_up(query) for query in queries]
+        known = [each for each in asked if each is not None]
+        predicted = iter(self._run_known(known))
+        return [each and self._put_together(each[2], next(predicted)) for each in asked]
+
+    def _look_up(self, query: Query) -> tuple[int, int, Found] | None:
+        """The user's row, the movie's row in the movie table, and what is to be known of both."""
+        if query.user_id is None or query.ratings or query.as_of is not None or self._quick is None:
+            return None
+        user, movie = self._users.get(query.user_id), self._movies.get(query.movie_id)
+        if user is None or movie is None:
+            return None
+        found = self._quick.look_up(user, movie, self._reader.day_of(query))
+        return None if found is None else (user, movie + 1, found)
+
+    def _run_known(self, asked: Sequence[tuple[int, int, Found]]) -> Sequence[Sequence[float]]:
+        """Run the network for known users: the rating and the bounds of its interval, stars, of each."""
+        if self._known_session is None or not asked:
+            return []
+        if len(asked) == 1:
+            [(user, movie, found)] = asked
+            return [self._known_session.predict_one(found.features, user, movie)]
+        users, movies, all_found = zip(*asked, strict=True)
+        features = np.array([found.features for found in all_found], dtype=np.float32)
+        predicted: list[list[float]] = self._known_session.predict_many(
+            features, np.array(users), np.array(movies)
+        ).tolist()
+        return predicted
+
+    def _put_together(self, found: Found, predicted: Sequence[float]) -> Prediction:
+        name_of = self._bundle.history.user_ids.item
+        rating, low, high = predicted
+        return Prediction(
+            rating,
+            (low, high),
+            True,
+            found.n_movie_ratings > 0,
+            found.n_user_ratings,
+            found.n_movie_ratings,
+            None if found.era == NO_ERA else ERA_NAMES[found.era],
+            found.era_mean,
+            tuple([
+                Neighbour(name_of(user), rating, distance, common)
+                for user, rating, distance, common in found.neighbours
+            ]),
+        )
 
     def _predict_by_matrix(self, queries: Sequence[Query]) -> list[Prediction]:
         """Predict some queries by way of the feature matrix."""

@@ -4,6 +4,7 @@ Every limit is checked here except a rating's place on the bundle's scale, which
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -193,7 +194,8 @@ class BatchRequest(Request):
     requests: Annotated[list[PredictRequest], Field(min_length=1, max_length=MOST_REQUESTS)]
 
 
-class Interval(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Interval:
     """Bounds that hold the actual rating in 80 cases of 100."""
 
     low: float
@@ -202,7 +204,8 @@ class Interval(BaseModel):
     """Stars, within the bundle's scale."""
 
 
-class Basis(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Basis:
     """What a prediction rests on."""
 
     user_known: bool
@@ -215,7 +218,8 @@ class Basis(BaseModel):
     """Why it rests on less than it should: new_user, unknown_movie, new_user_and_unknown_movie, or null."""
 
 
-class ExplainedNeighbour(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedNeighbour:
     """One of the nearest users who rated the movie."""
 
     user_id: int | None = None
@@ -228,7 +232,8 @@ class ExplainedNeighbour(BaseModel):
     """How many other movies both rated."""
 
 
-class Explanation(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Explanation:
     """Where the number comes from."""
 
     neighbours: list[ExplainedNeighbour]
@@ -239,7 +244,8 @@ class Explanation(BaseModel):
     """The user's mean for movies of that era, stars; 2.0 when there is none."""
 
 
-class PredictAnswer(BaseModel):
+@dataclass(frozen=True, slots=True)
+class PredictAnswer:
     """The answer of `POST /v1/predict`."""
 
     predicted_rating: float
