@@ -9,7 +9,7 @@ RUN python -m pip install --no-cache-dir --only-binary=:all: --requirement ${LAM
 # compares this list with what handler.py imports.
 COPY handler.py ${LAMBDA_TASK_ROOT}/
 COPY model/__init__.py model/batches.py model/bundle.py model/checksums.py model/cli.py model/dates.py model/errors.py \
-     model/features.py model/folders.py model/grouping.py model/history.py model/known_user.py model/nearest.py model/neighbours.py model/progress.py \
+     model/features.py model/folders.py model/grouping.py model/history.py model/nearest.py model/neighbours.py model/progress.py \
      model/questions.py model/quick.py model/store.py model/suggestions.py model/table.py model/titles.py model/vectors.py model/views.py \
      ${LAMBDA_TASK_ROOT}/model/
 COPY model/serving ${LAMBDA_TASK_ROOT}/model/serving/

@@ -158,8 +158,8 @@ def _build_network_call(bundle: Bundle) -> Callable[[], object]:
         session = open_session(bundle.network_path, OUTPUT_NAMES)
         features = np.ones((1, n_features), dtype=np.float32)
         return lambda: session.run(OUTPUT_NAMES, {"features": features})
-    known, row = KnownUserSession(bundle), (1.0,) * n_features
-    return lambda: known.predict_one(row, 0, 1)
+    known = KnownUserSession(bundle.known_users_path, bundle.vectors, n_features=n_features)
+    return lambda: known.predict_few([(1.0,) * n_features], [0], [1])
 
 
 def measure_cold_start(bundle: Bundle) -> dict[str, float]:

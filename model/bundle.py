@@ -18,7 +18,6 @@ from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
 from model.history import History
-from model.known_user import KNOWN_USER_WEIGHTS
 from model.nearest import NEAREST_USERS, NearestUsers, read_nearest_users
 from model.progress import track_items
 from model.quick import USER_SUMS, UserSums, read_user_sums
@@ -27,7 +26,7 @@ from model.suggestions import find_nearest_path
 from model.titles import Titles
 from model.vectors import USER_VECTORS, StoredVectors, read_vectors
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 8
 PROG = "python -m model.bundle"
 MANIFEST = "manifest.json"
 NETWORK = "model.onnx"
@@ -78,11 +77,6 @@ class Bundle:
     def known_users_path(self) -> Path:
         """The ONNX file for users whose vectors are stored."""
         return self.path / KNOWN_USERS_NETWORK
-
-    @property
-    def known_user_weights_path(self) -> Path:
-        """The same network's weights as NumPy has them."""
-        return self.path / KNOWN_USER_WEIGHTS
 
     @property
     def network_path(self) -> Path:

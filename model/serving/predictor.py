@@ -64,7 +64,9 @@ class Predictor:
         self._vectors = bundle.vectors
         self._known_session = None
         if bundle.vectors is not None:
-            self._known_session = KnownUserSession(bundle)
+            self._known_session = KnownUserSession(
+                bundle.known_users_path, bundle.vectors, n_features=len(self._feature_names)
+            )
         self._quick = None
         self._users: dict[int, int] = {}
         self._movies: dict[int, int] = {}
@@ -236,15 +238,8 @@ class Predictor:
         """Run the network for known users: the rating and the bounds of its interval, stars, of each."""
         if self._known_session is None or not asked:
             return []
-        if len(asked) == 1:
-            [(user, movie, found)] = asked
-            return [self._known_session.predict_one(found.features, user, movie)]
-        users, movies, all_found = zip(*asked, strict=True)
-        features = np.array([found.features for found in all_found], dtype=np.float32)
-        predicted: list[list[float]] = self._known_session.predict_many(
-            features, np.array(users), np.array(movies)
-        ).tolist()
-        return predicted
+        users, movies, found = zip(*asked, strict=True)
+        return self._known_session.predict_few([each.features for each in found], users, movies)
 
     def _put_together(self, found: Found, predicted: Sequence[float]) -> Prediction:
         name_of = self._bundle.history.user_ids.item

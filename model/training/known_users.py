@@ -1,15 +1,13 @@
 """The network for users whose vectors were solved for beforehand: nearly all that a service is asked."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.training.network import Heads, RatingNetwork
 
 
 class KnownUserNetwork(nn.Module):
-    """The prediction of a `RatingNetwork` in as few operations as it takes; `model.known_user` repeats them.
+    """The prediction of a `RatingNetwork` in as few operations as it takes.
 
     A single prediction takes about as long as its operations are many, and hardly longer where they are
     larger. So all that is linear in the inputs (standardising them, and the base) is one matrix product, both
@@ -87,11 +85,6 @@ class KnownUserNetwork(nn.Module):
         )
         bounds = network.intervals.quantiles * _last_bias(spreads).exp()
         self.register_buffer("widths", torch.cat([torch.zeros(1), bounds]))
-
-    def weights(self) -> dict[str, NDArray[np.float32]]:
-        """What `model.known_user` needs for the same predictions."""
-        scale = np.array([self.low, self.high], dtype=np.float32)
-        return {"scale": scale, **{name: buffer.detach().numpy() for name, buffer in self.named_buffers()}}
 
     def forward(self, features: Tensor, people: Tensor, asked: Tensor) -> Tensor:
         """Predict.

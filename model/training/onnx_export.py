@@ -7,7 +7,6 @@ import os
 import warnings
 from datetime import UTC, datetime
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ from model.bundle import (
 from model.errors import ArtifactIncompatibleError
 from model.features import compute_features
 from model.history import UNKNOWN, History
-from model.known_user import KNOWN_USER_WEIGHTS, SingleNetwork, read_weights, write_weights
 from model.nearest import NEAREST_USERS
 from model.neighbours import find_neighbours
 from model.progress import track_rows, track_step
@@ -99,7 +97,9 @@ def export_run(run: Path, output: Path) -> dict[str, Any]:
             write_network(folder / NETWORK, trained.network, n_features=n_features)
             step.advance(1)
             if encoder is not None:
-                write_known_users_network(folder, trained.network, n_features=n_features)
+                write_known_users_network(
+                    folder / KNOWN_USERS_NETWORK, trained.network, n_features=n_features
+                )
                 step.advance(1)
         if encoder is not None:
             share_tables(folder, encoder)
@@ -193,21 +193,19 @@ def share_tables(folder: Path, encoder: UserEncoder) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def write_known_users_network(folder: Path, network: RatingNetwork, *, n_features: int) -> None:
-    """Write the network for users whose vectors are stored: as ONNX for many queries, as weights for one.
+def write_known_users_network(path: Path, network: RatingNetwork, *, n_features: int) -> None:
+    """Write the network for users whose vectors are stored as ONNX; the number of queries stays open.
 
     Args:
-        folder: where to.
+        path: the file.
         network: one with an encoder.
         n_features: columns of its feature matrix.
     """
     known = KnownUserNetwork(network).eval()
-    write_weights(folder / KNOWN_USER_WEIGHTS, known.weights())
     rows = torch.zeros(3, *known.row_shape)
     examples = (torch.zeros(3, n_features), rows, rows.clone())
     queries = torch.export.Dim("n_queries")
     shapes = {name: {0: queries} for name in KNOWN_INPUT_NAMES}
-    path = folder / KNOWN_USERS_NETWORK
     _write_onnx(path, known, examples, shapes, KNOWN_INPUT_NAMES, KNOWN_OUTPUT_NAMES)
 
 
@@ -291,13 +289,12 @@ def choose_parity_queries(history: History, rng: np.random.Generator) -> list[Qu
 def compare_with_torch(
     folder: Path, trained: TrainedNetwork, history: History, queries: list[Query]
 ) -> tuple[float, NDArray[np.float32]]:
-    """The largest difference between torch and what serves, stars, and what onnxruntime predicted.
+    """The largest difference between torch and onnxruntime, stars, and what onnxruntime predicted.
 
-    The networks are compared, and for queries that stored vectors answer, both forms of the one for known
-    users too.
+    The networks are compared, and for queries that stored vectors answer, the one for known users too.
 
     Args:
-        folder: holds the ONNX files, the weights and the vectors.
+        folder: holds the ONNX files and the vectors.
         trained: the torch network.
         history: what the queries may see.
         queries: at least one.
@@ -332,8 +329,6 @@ def compare_with_torch(
         asked = np.load(folder / MOVIE_TABLE, mmap_mode="r", allow_pickle=False)[
             visible.queries.movies[known] + 1
         ]
-        single = SingleNetwork(read_weights(folder / KNOWN_USER_WEIGHTS))
-        one_by_one = list(starmap(single.predict, zip(matrix[known], people, asked, strict=True)))
-        for stored in (run_known_session(session, matrix[known], people, asked), np.array(one_by_one)):
-            difference = max(difference, float(np.abs(ours[known] - stored).max()))
+        stored = run_known_session(session, matrix[known], people, asked)
+        difference = max(difference, float(np.abs(ours[known] - stored).max()))
     return difference, served
