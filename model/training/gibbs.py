@@ -1,8 +1,9 @@
 """Movie vectors by Gibbs sampling of a Bayesian matrix factorisation, the pretraining of the user encoder.
 
 rating = overall mean + user bias + movie bias + user vector · movie vector + noise, with Gaussian priors
-whose means and precisions are sampled too (Normal-Wishart), and Gamma noise precision. Nothing has to be
-tuned: shrinkage follows from the data. Who rated a movie tells what it is, whatever they gave, and what
+whose means and precisions are sampled too (Normal-Wishart), and a Gamma noise precision, which each user has
+times a Gamma weight: some rate more haphazardly than others. Nothing has to be tuned: shrinkage follows from
+the data. Who rated a movie tells what it is, whatever they gave, and what
 somebody rated tells who they are: the prior mean of a movie's vector is the mean of all plus the sum of its
 n raters' links over √(n + 20), and that of a user's the same with the links of the rated movies. Of somebody
 with few ratings that tells little; so each sample has a second prior, of a user whatever they rated.
@@ -11,7 +12,8 @@ has a closed form (`model.training.network.UserEncoder`), so users need no param
 
 Sources: Salakhutdinov and Mnih, Bayesian probabilistic matrix factorization using Markov chain Monte Carlo,
 ICML 2008; Rendle, Zhang and Koren, On the difficulty of evaluating baselines, arXiv:1905.01395, for how
-strong it is and for links on both sides (SVD++ and "flipped" SVD++).
+strong it is and for links on both sides (SVD++ and "flipped" SVD++); Lakshminarayanan, Bouchard and
+Archambeau, Robust Bayesian matrix factorisation, AISTATS 2011, for noise that differs by user.
 """
 
 import dataclasses
@@ -29,6 +31,9 @@ from model.training.gibbs_side import (
     forget_links,
     sample_side,
 )
+
+NOISE_STRENGTH = 10.0
+"""Half the ratings' worth of belief that a user's ratings are as noisy as anybody's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +58,7 @@ class Posterior:
     new_precisions: NDArray[np.float32]
     """(n_samples, rank + 1, rank + 1) of the users' vectors, whatever they rated."""
     noise_precisions: NDArray[np.float32]
-    """(n_samples,) one over stars squared."""
+    """(n_samples,) of anybody's ratings, one over stars squared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +105,7 @@ def sample_posterior(
     variances = np.array([BIAS_VARIANCE] + [FACTOR_VARIANCE] * rank)
     users = draw_side(data.user_offsets, data.user_movies, data.stars, variances, rng)
     movies = draw_side(data.movie_offsets, data.movie_users, data.movie_stars, variances, rng)
+    counts = np.diff(users.offsets)
     noise_precision = 1.0 / max(float(data.stars.var(dtype=np.float64)), 1e-3)
     kept = []
     n_rounds = n_burn_in + n_samples * thinning
@@ -112,12 +118,16 @@ def sample_posterior(
             new = forget_links(users, *known)
             sample = (movies.vectors, movie_mean, movies.links, *known, *new, noise_precision)
             kept.append([np.array(values, dtype=np.float32) for values in sample])
-        # summed in one fixed order, so that the number of threads changes nothing
         squares = sum_squared_errors(
             users.offsets, users.others, users.stars, overall_mean, movies.vectors, users.vectors,
             tuple(range(rank + 1)),
-        ).sum()  # fmt: skip
-        noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + squares / 2))
+        )  # fmt: skip
+        users.weights = rng.gamma(
+            NOISE_STRENGTH + counts / 2, 1.0 / (NOISE_STRENGTH + noise_precision * squares / 2)
+        )
+        # summed in one fixed order, so that the number of threads changes nothing
+        weighted = (users.weights * squares).sum()
+        noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + weighted / 2))
         if on_step is not None:
             on_step(done, n_rounds)
     vectors, means, links, *of_users, noise_precisions = (

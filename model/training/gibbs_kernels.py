@@ -13,19 +13,22 @@ _BLOCK = 4
 
 @numba.njit(parallel=True, cache=True, fastmath=True)
 def sample_vectors(  # type: ignore[no-untyped-def]
-    offsets, others, stars, overall_mean, other_vectors, vectors, prior_information, precision, noise,
-    normals, dimensions,
+    offsets, others, stars, overall_mean, other_vectors, other_roots, vectors, prior_information, precision,
+    noises, normals, dimensions,
 ):  # fmt: skip
-    """Sample every vector of one side given the other side: a Bayesian linear regression each."""
+    """Sample every vector of one side given the other side: a Bayesian linear regression each.
+
+    A rating's noise has the precision noises[i] other_roots[other]².
+    """
     width = len(dimensions)
     for i in numba.prange(len(offsets) - 1):
         matrix, right = _add_up(
-            offsets[i], offsets[i + 1], others, stars, overall_mean, other_vectors, dimensions
+            offsets[i], offsets[i + 1], others, stars, overall_mean, other_vectors, other_roots, dimensions
         )
         for a in range(width):
-            right[a] = right[a] * noise + prior_information[i, a]
+            right[a] = right[a] * noises[i] + prior_information[i, a]
             for b in range(a, width):
-                matrix[a, b] = matrix[a, b] * noise + precision[a, b]
+                matrix[a, b] = matrix[a, b] * noises[i] + precision[a, b]
         _draw_gaussian(matrix, right, normals[i], dimensions)
         for a in range(width):
             vectors[i, a] = right[a]
@@ -37,6 +40,7 @@ def solve_users(  # type: ignore[no-untyped-def]
     newness, new_mean, new_precision, noise, vectors, dimensions,
 ):  # fmt: skip
     """Solve for every user's posterior mean; each one's prior lies between the known and the new."""
+    exact = np.ones(len(movie_vectors))  # a movie's ratings are as noisy as any other's
     width = len(dimensions)
     for i in numba.prange(len(offsets) - 1):
         mean = known_mean + newness[i] * (new_mean - known_mean)
@@ -45,7 +49,7 @@ def solve_users(  # type: ignore[no-untyped-def]
             for a in range(width):
                 mean[a] += shares[i] * links[movies[place], a]
         matrix, right = _add_up(
-            offsets[i], offsets[i + 1], movies, stars, overall_mean, movie_vectors, dimensions
+            offsets[i], offsets[i + 1], movies, stars, overall_mean, movie_vectors, exact, dimensions
         )
         for a in range(width):
             right[a] *= noise
@@ -60,9 +64,9 @@ def solve_users(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, fastmath=True)
 def _add_up(  # type: ignore[no-untyped-def]
-    first, last, others, stars, overall_mean, other_vectors, dimensions
+    first, last, others, stars, overall_mean, other_vectors, other_roots, dimensions
 ):
-    """The upper triangle of Σ x xᵀ, and Σ x residual, over a stretch of ratings; x = (1, vector)."""
+    """The upper triangle of Σ x xᵀ, and Σ x residual, over a stretch of ratings; x = root · (1, vector)."""
     width = len(dimensions)
     matrix = np.zeros((width, width))
     right = np.zeros(width)
@@ -71,12 +75,13 @@ def _add_up(  # type: ignore[no-untyped-def]
         for k in range(_BLOCK):
             if start + k < last:
                 other = others[start + k]
-                residual = stars[start + k] - overall_mean - other_vectors[other, 0]
-                rows[k, 0] = 1.0
-                right[0] += residual
+                root = other_roots[other]
+                residual = root * (stars[start + k] - overall_mean - other_vectors[other, 0])
+                rows[k, 0] = root
+                right[0] += root * residual
                 for a in range(1, width):
-                    rows[k, a] = other_vectors[other, a]
-                    right[a] += other_vectors[other, a] * residual
+                    rows[k, a] = root * other_vectors[other, a]
+                    right[a] += rows[k, a] * residual
             else:
                 rows[k] = 0.0
         for a in range(width):

@@ -33,6 +33,8 @@ class Side:
     others: NDArray[np.int32]
     """Who of the other side each rating is about."""
     stars: NDArray[np.float32]
+    weights: Floats
+    """(n,) how exact each one's ratings are: the precision of their noise over that of anybody's."""
     shares: Floats
     """(n,) how much of the sum of the other side's links each one gets, which is more for few ratings."""
     vectors: Floats
@@ -66,6 +68,7 @@ def draw_side(
         offsets=offsets,
         others=others,
         stars=stars,
+        weights=np.ones(len(offsets) - 1),
         shares=1.0 / np.sqrt(np.diff(offsets) + LINK_RATINGS),
         vectors=rng.normal(0, np.sqrt(variances), shape),
         links=np.zeros(shape),
@@ -88,7 +91,7 @@ def sample_side(
         side: whose vectors, sampled in place.
         other: the other side, whose links are sampled in place.
         overall_mean: stars.
-        noise_precision: of the ratings, one over stars squared.
+        noise_precision: of ratings of weight one, one over stars squared.
         variances: (width,) prior guess at the vectors' variances.
         rng: source of all randomness.
 
@@ -98,8 +101,8 @@ def sample_side(
     dimensions = tuple(range(len(variances)))  # its length is a constant to the compiler
     mean, precision = _sample_hyperparameters(side.vectors - side.link_sums, variances, rng)
     sample_vectors(
-        side.offsets, side.others, side.stars, overall_mean, other.vectors, side.vectors,
-        (mean + side.link_sums) @ precision, precision, noise_precision,
+        side.offsets, side.others, side.stars, overall_mean, other.vectors, np.sqrt(other.weights),
+        side.vectors, (mean + side.link_sums) @ precision, precision, noise_precision * side.weights,
         rng.standard_normal(side.vectors.shape), dimensions,
     )  # fmt: skip
     _sample_links(side, other, mean, precision, rng)

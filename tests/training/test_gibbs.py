@@ -14,7 +14,7 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 from model.training.encoding import encode_queries
 from model.training.evaluation import build_test_queries
-from model.training.gibbs import Observations, Posterior, sample_posterior
+from model.training.gibbs import NOISE_STRENGTH, Observations, Posterior, sample_posterior
 from model.training.gibbs_kernels import sample_links, sample_vectors, sum_squared_errors
 from model.training.gibbs_side import (
     BIAS_VARIANCE,
@@ -31,6 +31,8 @@ MEAN = 3.0
 NOISE = 2.5
 OTHERS = np.array([[0.5, 1.0, -0.4], [-0.2, 0.3, 0.8], [0.1, -0.7, 0.2]])
 """Bias and two tastes of each of three raters."""
+ROOTS = np.array([0.5, 2.0, 1.5])
+"""Roots of how exact each rater's ratings are."""
 STARS = np.array([4.0, 2.0, 5.0])
 PRECISION = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
 PRIOR_MEAN = np.array([0.2, -0.1, 0.4])
@@ -42,8 +44,9 @@ def condition(rated: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and covariance of a vector given the first raters: Bayesian linear regression by the book."""
     regressors = np.column_stack([np.ones(rated), OTHERS[:rated, 1:]])
     residuals = STARS[:rated] - MEAN - OTHERS[:rated, 0]
-    covariance = np.linalg.inv(PRECISION + NOISE * regressors.T @ regressors)
-    return covariance @ (PRECISION @ PRIOR_MEAN + NOISE * regressors.T @ residuals), covariance
+    exactness = NOISE * np.diag(ROOTS[:rated] ** 2)
+    covariance = np.linalg.inv(PRECISION + regressors.T @ exactness @ regressors)
+    return covariance @ (PRECISION @ PRIOR_MEAN + regressors.T @ exactness @ residuals), covariance
 
 
 def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,10 +59,11 @@ def draw(rated: int, normals: NDArray[np.float64]) -> NDArray[np.float64]:
         np.tile(STARS[:rated], n),
         MEAN,
         OTHERS,
+        ROOTS,
         vectors,
         np.tile(PRECISION @ PRIOR_MEAN, (n, 1)),
         PRECISION,
-        NOISE,
+        np.full(n, NOISE),
         normals,
         DIMENSIONS,
     )
@@ -107,11 +111,11 @@ def sample_slowly(stars: NDArray[np.float64], *, n_rounds: int, rng: np.random.G
     users, movies = (rng.normal(0, np.sqrt(variances), (n, 3)) for n in stars.shape)
     user_links, movie_links = np.zeros_like(users), np.zeros_like(movies)
     user_precisions, movie_precisions = np.full((2, 3), 1 / LINK_VARIANCE)
-    noise = 1 / stars[rated].var()
+    noise, weights = 1 / stars[rated].var(), np.ones(len(stars))
 
     def sample_side(
         vectors: NDArray[np.float64], others: NDArray[np.float64], links: NDArray[np.float64],
-        link_precisions: NDArray[np.float64], given: NDArray[np.float64],
+        link_precisions: NDArray[np.float64], given: NDArray[np.float64], exact: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
         incidence = (given > 0) / np.sqrt((given > 0).sum(axis=1, keepdims=True) + 20)
         mean, precision = _sample_hyperparameters(vectors - incidence @ links, variances, rng)
@@ -120,8 +124,9 @@ def sample_slowly(stars: NDArray[np.float64], *, n_rounds: int, rng: np.random.G
             which = row > 0
             regressors = np.column_stack([np.ones(which.sum()), others[which, 1:]])
             residuals = row[which] - overall - others[which, 0]
-            right = precision @ (mean + incidence[i] @ links) + noise * regressors.T @ residuals
-            matrix = precision + noise * regressors.T @ regressors
+            precisions = noise * np.diag(exact[i, which])
+            right = precision @ (mean + incidence[i] @ links) + regressors.T @ precisions @ residuals
+            matrix = precision + regressors.T @ precisions @ regressors
             random = np.linalg.solve(np.linalg.cholesky(matrix).T, normals[i])
             vectors[i] = np.linalg.solve(matrix, right) + random
         normals = rng.standard_normal(links.shape)
@@ -141,9 +146,12 @@ def sample_slowly(stars: NDArray[np.float64], *, n_rounds: int, rng: np.random.G
 
     rounds = []
     for _ in range(n_rounds):
-        movie_mean, _, user_precisions = sample_side(movies, users, user_links, user_precisions, stars.T)
+        exact = np.tile(weights[:, None], len(movies))
+        movie_mean, _, user_precisions = sample_side(
+            movies, users, user_links, user_precisions, stars.T, exact.T
+        )
         user_mean, precision, movie_precisions = sample_side(
-            users, movies, movie_links, movie_precisions, stars
+            users, movies, movie_links, movie_precisions, stars, exact
         )
         sums = rated / np.sqrt(rated.sum(axis=1, keepdims=True) + 20) @ movie_links
         centred = sums - sums.mean(axis=0)
@@ -161,8 +169,11 @@ def sample_slowly(stars: NDArray[np.float64], *, n_rounds: int, rng: np.random.G
             )
         )
         predicted = overall + users[:, :1] + movies[:, 0] + users[:, 1:] @ movies[:, 1:].T
-        squares = ((stars - predicted)[rated] ** 2).sum()
-        noise = rng.gamma(1 + rated.sum() / 2, 1 / (1 + squares / 2))
+        squares = (np.where(rated, stars - predicted, 0) ** 2).sum(axis=1)
+        weights = rng.gamma(
+            NOISE_STRENGTH + rated.sum(axis=1) / 2, 1 / (NOISE_STRENGTH + noise * squares / 2)
+        )
+        noise = rng.gamma(1 + rated.sum() / 2, 1 / (1 + weights @ squares / 2))
     return rounds
 
 
@@ -217,8 +228,8 @@ def test_sample_vectors_gives_each_its_own_prior_when_nobody_rated(rng: np.rando
     means = rng.normal(size=(4, 3))
     vectors = np.empty((4, 3))
     sample_vectors(
-        np.zeros(5, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0), MEAN, OTHERS, vectors,
-        means @ PRECISION, PRECISION, NOISE, np.zeros((4, 3)), DIMENSIONS,
+        np.zeros(5, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0), MEAN, OTHERS, ROOTS,
+        vectors, means @ PRECISION, PRECISION, np.full(4, NOISE), np.zeros((4, 3)), DIMENSIONS,
     )  # fmt: skip
     assert vectors == pytest.approx(means)
 
