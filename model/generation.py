@@ -117,18 +117,6 @@ class _Rows:
     """(n_movies,) standard normal."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Characters:
-    """What users (n_users,) and movies (n_movies,) are like; the products are stars."""
-
-    user_biases: NDArray[np.float64]
-    movie_biases: NDArray[np.float64]
-    user_tastes: NDArray[np.float64]
-    movie_tastes: NDArray[np.float64]
-    leanings: NDArray[np.float64]
-    charges: NDArray[np.float64]
-
-
 def build_synthetic(config: SyntheticConfig) -> tuple[Ratings, SyntheticTruth]:
     """Draw the built-in data set in memory.
 
@@ -142,8 +130,7 @@ def build_synthetic(config: SyntheticConfig) -> tuple[Ratings, SyntheticTruth]:
     user_ids = np.sort(rng.choice(LAST_USER_ID, config.n_users, replace=False)) + 1
     movies = draw_movies(rng, config.n_movies)
     rows = _draw_rows(rng, config, movies.release_years)
-    characters = _draw_characters(rng, rows.popularity, config.n_users, movies.release_years)
-    signal = _compute_signal(rows, characters)
+    signal = _compute_signal(rng, rows, config.n_users, movies.release_years)
     noise = NOISE_SPREAD * rng.standard_normal(config.n_ratings)
     ratings = Ratings(
         user_ids=user_ids[rows.users],
@@ -257,36 +244,20 @@ def _draw_pairs(
     return users, places
 
 
-def _draw_characters(
-    rng: np.random.Generator,
-    popularity: NDArray[np.float64],
-    n_users: int,
-    release_years: NDArray[np.int16],
-) -> _Characters:
-    """Draw what users and movies are like."""
-    n_movies = len(release_years)
+def _compute_signal(
+    rng: np.random.Generator, rows: _Rows, n_users: int, release_years: NDArray[np.int16]
+) -> NDArray[np.float64]:
+    """Draw what users and movies are like, and compute each row's signal, (n_ratings,) stars."""
+    users, places, n_movies = rows.users, rows.places, len(release_years)
     own = rng.standard_normal(n_movies)
-    liked = POPULAR_IS_LIKED * popularity + math.sqrt(1 - POPULAR_IS_LIKED**2) * own
+    liked = POPULAR_IS_LIKED * rows.popularity + math.sqrt(1 - POPULAR_IS_LIKED**2) * own
     charges = np.array(ERA_CHARGES)[np.searchsorted(ERA_STARTS, release_years, side="right")]
     charges[release_years == NO_YEAR] = 0.0
-    return _Characters(
-        user_biases=USER_SPREAD * rng.standard_normal(n_users),
-        movie_biases=MOVIE_SPREAD * liked,
-        user_tastes=TASTE_SPREAD * rng.standard_normal(n_users),
-        movie_tastes=rng.standard_normal(n_movies),
-        leanings=LEANING_SPREAD * rng.standard_normal(n_users),
-        charges=charges,
-    )
-
-
-def _compute_signal(rows: _Rows, characters: _Characters) -> NDArray[np.float64]:
-    """Compute each row's signal, (n_ratings,) stars."""
-    users, places = rows.users, rows.places
     structure = (
-        characters.user_biases[users]
-        + characters.movie_biases[places]
-        + characters.user_tastes[users] * characters.movie_tastes[places]
-        + characters.leanings[users] * characters.charges[places]
+        (USER_SPREAD * rng.standard_normal(n_users))[users]
+        + (MOVIE_SPREAD * liked)[places]
+        + (TASTE_SPREAD * rng.standard_normal(n_users))[users] * rng.standard_normal(n_movies)[places]
+        + (LEANING_SPREAD * rng.standard_normal(n_users))[users] * charges[places]
         + DRIFT / DAYS_PER_YEAR * rows.days
     )
     # Centred, so that the mean of the ratings does not hang on the luck of the most popular movies.
