@@ -29,7 +29,8 @@ def test_solve_gives_what_the_network_gave_when_users_are_known(bundle_path: Pat
 
 @pytest.fixture
 def by_hand() -> StoredVectors:
-    """One sample, one bias and no vector: a user is one number p with prior precision 2 and mean 0.5."""
+    """One sample, one bias and no vector: a user is one number p, of prior precision 2 and mean 0.5 if known
+    well, 1 and 0.25 if new."""
     prior = np.zeros(1, dtype=prior_type(1))
     prior["known"]["precision"], prior["known"]["mean"] = 2.0, 0.5
     prior["new"]["precision"], prior["new"]["mean"] = 1.0, 0.25

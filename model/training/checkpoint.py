@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -12,7 +12,8 @@ from model.training.base import Base
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 from model.training.runs import NETWORK
 
-_FORMAT = 6
+FORMAT: Final = 7
+"""Of the file, and of what an interrupted run has kept: raised too when the sampler draws something else."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,7 @@ def write_checkpoint(folder: Path, trained: TrainedNetwork) -> None:
     network = trained.network
     torch.save(
         {
-            "format": _FORMAT,
+            "format": FORMAT,
             "config": trained.config.to_json(),
             "feature_names": list(trained.feature_names),
             "low": network.low,
@@ -61,8 +62,8 @@ def read_checkpoint(folder: Path) -> TrainedNetwork:
     except Exception as error:  # torch.load raises whatever its unpickler and archive reader met
         raise ArtifactIncompatibleError(f"{path} cannot be read: {error or type(error).__name__}") from error
     version = stored.get("format") if isinstance(stored, dict) else None
-    if version != _FORMAT:
-        raise ArtifactIncompatibleError(f"{path} has format {version}: expected {_FORMAT}; train again")
+    if version != FORMAT:
+        raise ArtifactIncompatibleError(f"{path} has format {version}: expected {FORMAT}; train again")
     try:
         return _restore(stored)
     except (KeyError, RuntimeError, TypeError, ConfigError) as error:

@@ -2,8 +2,8 @@
 
 rating = overall mean + user bias + movie bias + user vector · movie vector + noise, with Gaussian priors
 whose means and precisions are sampled too (Normal-Wishart), and a Gamma noise precision, which each user has
-times a Gamma weight: some rate more haphazardly than others. Nothing has to be tuned: shrinkage follows from
-the data. Who rated a movie tells what it is, whatever they gave, and what
+times a Gamma weight: some rate more haphazardly than others. Shrinkage follows from the
+data. Who rated a movie tells what it is, whatever they gave, and what
 somebody rated tells who they are: the prior mean of a movie's vector is the mean of all plus the sum of its
 n raters' links over √(n + 20), and that of a user's the same with the links of the rated movies. Of somebody
 with few ratings that tells little; so each sample has a second prior, of a user whatever they rated.

@@ -180,16 +180,16 @@ def share_tables(folder: Path, encoder: UserEncoder) -> None:
     """
     path = folder / NETWORK
     model = onnx.load(path)
-    for name, tensor in ((MOVIE_TABLE, encoder.table), (MOVIE_LINKS, encoder.links)):
-        table = tensor.contiguous().numpy()
+    inside = {initializer.name: initializer for initializer in model.graph.initializer}
+    for name, part in ((MOVIE_TABLE, "table"), (MOVIE_LINKS, "links")):
+        table = encoder.get_buffer(part).contiguous().numpy()
         np.save(folder / name, table, allow_pickle=False)
-        content = table.tobytes()
-        shared = [kept for kept in model.graph.initializer if kept.raw_data == content]
-        if len(shared) != 1:
-            raise ArtifactIncompatibleError(f"{path} does not hold the encoder's table as {name} does")
+        shared = inside.get(f"encoder.{part}")
+        if shared is None or shared.raw_data != table.tobytes():
+            raise ArtifactIncompatibleError(f"{path} does not hold the encoder's {part} as {name} does")
         offset = (folder / name).stat().st_size - table.nbytes  # behind NumPy's header
-        set_external_data(shared[0], name, offset=offset, length=table.nbytes)
-        shared[0].ClearField("raw_data")
+        set_external_data(shared, name, offset=offset, length=table.nbytes)
+        shared.ClearField("raw_data")
     path.write_bytes(model.SerializeToString())
 
 

@@ -65,7 +65,7 @@ def is_ahead(
     """Whether predictions beat plainer ones on held-out ratings by more than a standard error.
 
     Compared are squared errors. A user's ratings are not independent of each other, so the standard error is
-    that of sums over users.
+    that of sums over users; of one user alone there is none, and nothing is proven.
 
     Args:
         predicted: (n,) stars.
@@ -78,5 +78,8 @@ def is_ahead(
     """
     gains = (plain - stars) ** 2 - (predicted - stars) ** 2
     gain = gains.mean()
+    n_users = len(np.unique(users))
+    if n_users < 2:
+        return False
     by_user = np.bincount(users, gains - gain)
-    return bool(gain * len(gains) > np.sqrt((by_user**2).sum()))
+    return bool(gain * len(gains) > np.sqrt((by_user**2).sum() * n_users / (n_users - 1)))

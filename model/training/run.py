@@ -25,7 +25,7 @@ from model.splits import apply_split, parse_split, split_off_pairs
 from model.store import write_history, write_titles
 from model.synthetic import SyntheticTruth, best_predictions, lowest_rmse
 from model.table import Ratings
-from model.training.checkpoint import TrainedNetwork, write_checkpoint
+from model.training.checkpoint import FORMAT, TrainedNetwork, write_checkpoint
 from model.training.curve import read_curve
 from model.training.evaluation import count_unknown, measure, tabulate
 from model.training.fit import encode_rows, fit_network
@@ -90,7 +90,7 @@ def train_run(
     split = replace(split, test=test)
     history = build_history(split.train)
     fingerprint = fingerprint_ratings(split.train)
-    work = output.parent / f".unfinished-{_digest(json.dumps(config.to_json()), fingerprint)}"
+    work = output.parent / f".unfinished-{_digest(str(FORMAT), json.dumps(config.to_json()), fingerprint)}"
     n_rated = int((np.diff(history.movie_offsets) > 0).sum())
     say(
         f"training on {len(split.train):,} ratings of {history.n_users:,} users and {n_rated:,} movies; "

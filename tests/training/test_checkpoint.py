@@ -10,7 +10,7 @@ from tiny_run import TINY_CONFIG
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.training.base import Base
-from model.training.checkpoint import TrainedNetwork, read_checkpoint, write_checkpoint
+from model.training.checkpoint import FORMAT, TrainedNetwork, read_checkpoint, write_checkpoint
 from model.training.network import Heads, RatingNetwork
 from model.training.runs import NETWORK
 
@@ -77,7 +77,7 @@ def test_read_checkpoint_names_the_file_when_it_is_truncated(
 def test_read_checkpoint_names_the_version_when_format_is_another(tmp_path: Path) -> None:
     """A file of an earlier format is refused before anything of it is used."""
     torch.save({"format": 1}, tmp_path / NETWORK)
-    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} has format 1: expected 6"):
+    with pytest.raises(ArtifactIncompatibleError, match=f"{NETWORK} has format 1: expected {FORMAT}"):
         read_checkpoint(tmp_path)
 
 

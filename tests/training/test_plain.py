@@ -94,17 +94,18 @@ def test_nobody_asks_for_a_gain_when_ratings_are_many(
 @pytest.mark.parametrize(
     ("users", "expected"),
     [
-        # gains 0.5, 0.5, 0.5, -0.5 have the mean 0.25, from which they are 0.25, 0.25, 0.25 and -0.75
-        ([0, 1, 2, 3], True),  # 1 > √(3/16 + 9/16) = 0.87
-        ([0, 0, 0, 1], False),  # 1 < √(0.75² + 0.75²) = 1.06
+        # gains of four times 0.5 and once -0.5 have the mean 0.3, from which they are 0.2 and -0.8
+        ([0, 1, 2, 3, 7], True),  # 1.5 > √((4 · 0.2² + 0.8²) · 5/4) = 1
+        ([0, 0, 0, 0, 1], False),  # 1.5 < √((0.8² + 0.8²) · 2/1) = 1.6
+        ([4, 4, 4, 4, 4], False),  # of one there is no standard error
     ],
 )
 def test_predictions_are_ahead_when_gain_exceeds_its_standard_error(
     users: list[int], *, expected: bool
 ) -> None:
-    """The gain of four rows is 1 in all; ratings of one user are one observation."""
-    gains = np.array([0.5, 0.5, 0.5, -0.5])
-    stars = np.array([3.0, 4.0, 2.0, 5.0])
+    """The gain of five rows is 1.5 in all; ratings of one user are one observation."""
+    gains = np.array([0.5, 0.5, 0.5, 0.5, -0.5])
+    stars = np.array([3.0, 4.0, 2.0, 3.0, 5.0])
     missed = np.where(gains > 0, np.sqrt([0.5]), 0.0)
     biased, mixed = stars + missed, stars - np.where(gains < 0, np.sqrt([0.5]), 0.0)
     assert is_ahead(mixed, biased, stars, np.array(users)) is expected

@@ -22,7 +22,7 @@ from model.ratings import read_ratings
 from model.store import read_history, write_history
 from model.table import Ratings
 from model.training import run
-from model.training.checkpoint import TrainedNetwork, read_checkpoint
+from model.training.checkpoint import FORMAT, TrainedNetwork, read_checkpoint
 from model.training.fit import encode_rows, fit_network
 from model.training.report.write import HTML, MARKDOWN
 from model.training.run import HELD_OUT, HISTORY, draw_test_rows, fingerprint_ratings, train_run
@@ -225,9 +225,12 @@ def test_resumed_run_is_the_same_when_training_had_stopped_early(
 def test_run_starts_afresh_when_configuration_differs_from_the_interrupted(
     tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Progress belongs to one configuration and one data set."""
+    """Progress belongs to one configuration, one data set, and one format of what is kept."""
     monkeypatch.setattr(run, "encode_rows", interrupt_once(encode_rows))
     with pytest.raises(KeyboardInterrupt):
+        train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "FORMAT", FORMAT + 1)
         train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
     train_run(tiny_ratings, change_training(seed=9), tmp_path / "run", say=told)
     train_run(tiny_ratings.take(np.arange(1_000)), TINY_CONFIG, tmp_path / "run", say=told)
