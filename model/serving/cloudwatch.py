@@ -19,7 +19,7 @@ from model.serving.telemetry import Answered
 
 NAMESPACE: Final = "Recommender"
 
-_SLOT: Final = "?"
+_SLOT: Final = "to be filled in"
 """Stands in a form for a value to fill in; nothing else there is this text."""
 _VARYING: Final = ("Refusals", "Errors", "Latency", "PredictedRating")
 """What is filled in, after the time, in the order of the metrics."""

@@ -91,8 +91,10 @@ def find_sole_handler(logger: logging.Logger) -> LineHandler | None:
         logger: one below this package's.
 
     Returns:
-        None where somebody has added a handler, filter or formatter: whoever looks at records gets them.
+        None where somebody has added a handler, filter, formatter or record factory, who then get records.
     """
+    if logging.getLogRecordFactory() is not logging.LogRecord:
+        return None
     top = logger.parent
     if top is not _top or top.propagate or len(top.handlers) != 1:
         return None

@@ -58,7 +58,9 @@ def choose_request_id(offered: str | None, *, context: object = None) -> str:
     """
     if offered is not None and _REQUEST_ID.fullmatch(offered):
         return offered
-    return getattr(context, "aws_request_id", None) or os.urandom(16).hex()
+    given = getattr(context, "aws_request_id", None)
+    # whoever calls the handler by hand may bring an id of any type
+    return str(given) if given else os.urandom(16).hex()
 
 
 class RequestMiddleware:

@@ -56,14 +56,14 @@ class Telemetry:
 
     def record_answer(self, answered: Answered) -> None:
         """Log and count one request; the first of the process is marked as its cold start."""
+        is_cold, self._cold = self._cold, False
         if self._log.isEnabledFor(logging.INFO):
             handler = find_sole_handler(self._log)
             if handler is not None:
-                handler.write_line(_write_line(answered, cold_start=self._cold))
+                handler.write_line(_write_line(answered, cold_start=is_cold))
             else:
-                fields = _describe(answered, cold_start=self._cold)
+                fields = _describe(answered, cold_start=is_cold)
                 self._log.info(_MESSAGE, extra={"fields": fields})
-        self._cold = False
         if self._metrics is not None:
             self._metrics.count_answer(answered)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from logging.handlers import BufferingHandler
+from typing import Any
 
 import pytest
 from asgi_client import AsgiClient
@@ -129,6 +130,26 @@ def test_log_gives_another_formatter_its_records_when_the_handler_has_one(
         Answered(request_id="r-1", method="GET", route="/health/live", status=200, seconds=0.002)
     )
     assert capsys.readouterr().err == "INFO answered\n"
+
+
+def test_log_asks_another_record_factory_when_there_is_one() -> None:
+    """Whoever makes the records makes that of a request, too."""
+    made = []
+
+    def keep(*parts: Any) -> logging.LogRecord:
+        made.append(logging.LogRecord(*parts))
+        return made[-1]
+
+    configure_logging("info")
+    usual = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(keep)
+    try:
+        Telemetry().record_answer(
+            Answered(request_id="r-1", method="GET", route="/health/live", status=200, seconds=0.002)
+        )
+    finally:
+        logging.setLogRecordFactory(usual)
+    assert [record.getMessage() for record in made] == ["answered"]
 
 
 def test_log_fails_nobody_when_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

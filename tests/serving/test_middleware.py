@@ -26,6 +26,7 @@ def test_choose_request_id_prefers_the_client_when_several_are_at_hand() -> None
     assert choose_request_id("mine", context=CONTEXT) == "mine"
     assert choose_request_id("not mine\n", context=CONTEXT) == CONTEXT.aws_request_id
     assert choose_request_id(None, context=object()) != choose_request_id(None)
+    assert choose_request_id(None, context=SimpleNamespace(aws_request_id=5)) == "5"
 
 
 def test_request_middleware_passes_on_when_the_connection_is_no_request() -> None:
