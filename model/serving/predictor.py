@@ -245,15 +245,15 @@ class Predictor:
         name_of = self._bundle.history.user_ids.item
         rating, low, high = predicted
         return Prediction(
-            rating,
-            (low, high),
-            True,
-            found.n_movie_ratings > 0,
-            found.n_user_ratings,
-            found.n_movie_ratings,
-            None if found.era == NO_ERA else ERA_NAMES[found.era],
-            found.era_mean,
-            tuple([
+            predicted_rating=rating,
+            interval=(low, high),
+            user_known=True,
+            movie_known=found.n_movie_ratings > 0,
+            n_user_ratings=found.n_user_ratings,
+            n_movie_ratings=found.n_movie_ratings,
+            era=None if found.era == NO_ERA else ERA_NAMES[found.era],
+            era_mean=found.era_mean,
+            neighbours=tuple([
                 Neighbour(name_of(user), rating, distance, common)
                 for user, rating, distance, common in found.neighbours
             ]),
