@@ -63,12 +63,8 @@ def encode_alone(encoder: UserEncoder, contexts: Contexts, group: int, movie: in
     return mean.item(), spread.item()
 
 
-@pytest.mark.parametrize("chunk_ratings", [1, 8, 16_384])
-def test_encode_queries_equals_each_alone_when_contexts_are_batched(
-    encoder: UserEncoder, monkeypatch: pytest.MonkeyPatch, chunk_ratings: int
-) -> None:
-    """However many contexts share a batch, and however much is padded, each query gets its own answer."""
-    monkeypatch.setattr("model.batches.CHUNK_RATINGS", chunk_ratings)
+def test_encode_queries_equals_torch_when_each_is_asked_alone(encoder: UserEncoder) -> None:
+    """The compiled loops give every query its own answer, in the order asked."""
     contexts = make_contexts(HISTORY)
     means, spreads = encode_queries(encoder, contexts, make_queries(ASKED))
     expected = [encode_alone(encoder, contexts, group, movie) for group, movie in ASKED]
@@ -91,8 +87,15 @@ def test_encode_users_equals_the_encoder_when_histories_are_whole(encoder: UserE
     assert (vectors[..., 0] == 1).all()
 
 
-def test_predict_queries_adds_the_heads_when_network_has_an_encoder(encoder: UserEncoder) -> None:
-    """With a correction that is the feature itself, each row gets its own feature."""
+@pytest.mark.parametrize("chunk_ratings", [1, 8, 16_384])
+def test_predict_queries_adds_the_heads_when_network_has_an_encoder(
+    encoder: UserEncoder, monkeypatch: pytest.MonkeyPatch, chunk_ratings: int
+) -> None:
+    """With a correction that is the feature itself, each row gets its own feature.
+
+    However many contexts share a batch, and however much is padded.
+    """
+    monkeypatch.setattr("model.batches.CHUNK_RATINGS", chunk_ratings)
     heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
     with torch.no_grad():
         heads.weights[0].copy_(torch.tensor([[[1.0], [0.0], [0.0]]]))
