@@ -5,7 +5,6 @@ against the manifest when it is loaded: small ones by the SHA-256 of every byte,
 that loading takes as long at any size; `python -m model.bundle` reads every byte.
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from model.checksums import LARGE_FILE, hash_file, hash_samples
+from model.checksums import LARGE_FILE, hash_file, hash_manifest, hash_samples
 from model.cli import Parser, add_output_flags, print_result, run_command
 from model.errors import ArtifactError, ArtifactIncompatibleError, ArtifactMissingError
 from model.folders import replace_folder, staged_folder
@@ -147,7 +146,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ArtifactIncompatibleError(f"{file} has format version {version}: expected {FORMAT_VERSION}")
     if absent := sorted(REQUIRED_KEYS - set(manifest)):
         raise ArtifactIncompatibleError(f"{file} is incomplete: {', '.join(absent)} missing")
-    if manifest["digest"] != digest_manifest(manifest):
+    if manifest["digest"] != hash_manifest(manifest):
         raise ArtifactIncompatibleError(f"{file} is not the one that was exported: its digest differs")
     return manifest
 
@@ -183,17 +182,11 @@ def write_bundle(path: Path, write_files: Callable[[Path], dict[str, Any]]) -> d
             if file.stat().st_size >= LARGE_FILE
         }
         manifest = {"format_version": FORMAT_VERSION, **manifest, "files": hashes, "samples": samples}
-        manifest["digest"] = digest_manifest(manifest)
+        manifest["digest"] = hash_manifest(manifest)
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
         (staged / MANIFEST).write_text(text + "\n", encoding="utf-8")
         replace_folder(staged, path)
     return manifest
-
-
-def digest_manifest(manifest: dict[str, Any]) -> str:
-    """The SHA-256 of a manifest without its own digest, hexadecimal."""
-    rest = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

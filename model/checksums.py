@@ -1,7 +1,9 @@
 """Checksums of files: of every byte, and of samples for files too large to be read whole at each start."""
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 LARGE_FILE = 16 << 20
 """Files of this size and more are sampled, bytes."""
@@ -30,3 +32,9 @@ def hash_samples(path: Path) -> str:
             file.seek((size - SAMPLE_BYTES) * sample // (N_SAMPLES - 1))
             digest.update(file.read(SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def hash_manifest(manifest: dict[str, Any]) -> str:
+    """The SHA-256 of a manifest without its own `digest`, hexadecimal."""
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -76,7 +76,7 @@ def discard_folder(folder: Path) -> None:
     """Remove a folder: under its name it is whole or gone, also where the process is killed meanwhile.
 
     Args:
-        folder: one that is there.
+        folder: one that is there, or whatever else is in its place.
     """
     doomed = folder.with_name(f"{folder.name}.doomed")
     _remove(doomed)  # of a process that was killed here
@@ -132,7 +132,7 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.is_symlink():
-        folder.unlink()  # what `replace_folder` found at the path was a link to a folder
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()  # what was found in a folder's place: a link to one, or no folder at all
     else:
         shutil.rmtree(folder, ignore_errors=True)

@@ -64,7 +64,7 @@ def renew_manifest(path: Path, **changes: Any) -> None:
     """Overwrite entries and vouch for them, as another export would."""
     change_manifest(path, **changes)
     manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    change_manifest(path, digest=bundle.digest_manifest(manifest))
+    change_manifest(path, digest=checksums.hash_manifest(manifest))
 
 
 def write_minimal(folder: Path) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_large_files_are_sampled_when_loaded_and_read_whole_when_asked(
     path = damaged / "history" / "user_movies.npy"
     manifest = read_manifest(damaged)
     manifest["samples"] = {"history/user_movies.npy": checksums.hash_samples(path)}
-    change_manifest(damaged, samples=manifest["samples"], digest=bundle.digest_manifest(manifest))
+    change_manifest(damaged, samples=manifest["samples"], digest=checksums.hash_manifest(manifest))
     assert main([str(damaged)]) == 0
     assert "are as exported" in capsys.readouterr().out
     data = bytearray(path.read_bytes())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import cache
+from model import cache, checksums
 from model.cache import FACTS, open_store, read_ratings_once
 from model.errors import ArtifactIncompatibleError, ArtifactMissingError, DataError
 from model.history import build_history
@@ -94,30 +94,81 @@ def test_small_data_is_not_kept(source: Path, stores: Path, monkeypatch: pytest.
     assert not stores.exists()
 
 
-@pytest.mark.parametrize("damage", ["changed", "truncated", "deleted", "no facts", "odd facts"])
-def test_store_is_written_anew_when_it_is_damaged(
-    source: Path, stores: Path, tiny_ratings: Ratings, damage: str
-) -> None:
-    """What is damaged is named, and the text read again."""
-    read_ratings_once(source, stores, say=lambda _: None)
-    store = find_store(stores)
-    path = store / (FACTS if damage.endswith("facts") else "user_days.npy")
-    if damage in {"deleted", "no facts"}:
+def damage_store(store: Path, damage: str) -> Path:
+    """Do to a store what disks and people do; returns the path that is to be named."""
+    path = store / (FACTS if "facts" in damage else "user_days.npy")
+    if damage == "no folder":
+        path = store / FACTS
+        shutil.rmtree(store)
+        store.write_text("a file in its place", encoding="utf-8")
+    elif damage in {"deleted", "no facts", "facts a folder"}:
         path.unlink()
-    elif damage == "odd facts":
-        path.write_text('{"samples": 3}')
+        if damage == "facts a folder":
+            path.mkdir()
+    elif damage in {"odd facts", "facts of nothing"}:
+        path.write_text('{"samples": 3}' if damage == "odd facts" else "[]")
+    elif damage == "changed facts":
+        path.write_text(path.read_text().replace('"n_duplicates": 0', '"n_duplicates": 1'))
     else:
         data = path.read_bytes()
         path.write_bytes(data[:-100] if damage == "truncated" else data[:-1] + bytes([data[-1] ^ 1]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "changed",
+        "truncated",
+        "deleted",
+        "no facts",
+        "odd facts",
+        "facts of nothing",
+        "changed facts",
+        "facts a folder",
+        "no folder",
+    ],
+)
+def test_store_is_written_anew_when_it_is_damaged(
+    source: Path, stores: Path, tiny_ratings: Ratings, damage: str
+) -> None:
+    """What is damaged is named, and the text read again; nothing of the damaged one is left."""
+    read_ratings_once(source, stores, say=lambda _: None)
+    path = damage_store(find_store(stores), damage)
     with pytest.raises((ArtifactMissingError, ArtifactIncompatibleError), match=path.name):
-        open_store(store)
+        open_store(path.parent)
     told: list[str] = []
     ratings = read_ratings_once(source, stores, say=told.append)
     assert len(ratings) == len(tiny_ratings)
     assert "is damaged and will be written anew" in told[0]
     assert path.name in told[0]
     assert told[1].startswith("keeping")
-    assert open_store(find_store(stores)).history.n_ratings == len(tiny_ratings)
+    assert open_store(find_store(stores), every_byte=True).history.n_ratings == len(tiny_ratings)
+
+
+@pytest.mark.parametrize("name", ["user_movies", "user_codes", "movie_users"])
+def test_store_is_written_anew_when_a_byte_between_two_samples_has_changed(
+    source: Path, stores: Path, tiny_ratings: Ratings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Mapping alone samples large files and believes it; who reads all ratings has every byte checked."""
+    monkeypatch.setattr(cache, "LARGE_FILE", 1_000)
+    monkeypatch.setattr(checksums, "LARGE_FILE", 1_000)
+    monkeypatch.setattr(checksums, "SAMPLE_BYTES", 4)
+    read_ratings_once(source, stores, say=lambda _: None)
+    path = find_store(stores) / f"{name}.npy"
+    data = bytearray(path.read_bytes())
+    # half a step after the eleventh of 64 pieces
+    between = (len(data) - 4) * 21 // (2 * 63)
+    data[between] ^= 1
+    path.write_bytes(data)
+    assert open_store(path.parent).history.n_ratings == len(tiny_ratings)
+    with pytest.raises(ArtifactIncompatibleError, match=rf"{name}\.npy is not the file that was written"):
+        open_store(path.parent, every_byte=True)
+    told: list[str] = []
+    ratings = read_ratings_once(source, stores, say=told.append)
+    assert "is damaged and will be written anew" in told[0]
+    assert np.array_equal(np.sort(ratings.user_ids), np.sort(tiny_ratings.user_ids))
+    assert open_store(find_store(stores), every_byte=True).n_duplicates == 0
 
 
 def test_text_is_read_again_when_it_changes(source: Path, stores: Path) -> None:

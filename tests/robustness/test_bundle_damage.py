@@ -18,7 +18,8 @@ from fresh_python import PATIENCE, ROOT
 from tiny_run import change_training
 
 from model import checksums
-from model.bundle import MANIFEST, digest_manifest, load_bundle, read_manifest
+from model.bundle import MANIFEST, load_bundle, read_manifest
+from model.checksums import hash_manifest
 from model.errors import ArtifactError, ArtifactIncompatibleError
 from model.table import Ratings
 
@@ -153,7 +154,7 @@ def test_load_bundle_notices_the_same_damage_when_files_are_sampled(
         for name in manifest["files"]
         if (copy / name).stat().st_size >= checksums.LARGE_FILE
     }
-    manifest["digest"] = digest_manifest(manifest)
+    manifest["digest"] = hash_manifest(manifest)
     (copy / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     assert {"model.onnx", "user_vectors.npy", "history/user_codes.npy"} <= set(manifest["samples"])
     for name in manifest["samples"]:

@@ -15,7 +15,8 @@ import pytest
 from fresh_python import ROOT
 from server_process import PATIENCE, Server, find_free_port, serve
 
-from model.bundle import MANIFEST, digest_manifest
+from model.bundle import MANIFEST
+from model.checksums import hash_manifest
 from model.folders import replace_folder
 
 BODY = {"user_id": 1, "movie_id": 2}
@@ -35,7 +36,7 @@ def replace_bundle(path: Path, *, created: str, damaged: bool = False) -> None:
     shutil.copytree(path, new)
     manifest = json.loads((new / MANIFEST).read_text())
     manifest["created"] = created
-    manifest["digest"] = digest_manifest(manifest)
+    manifest["digest"] = hash_manifest(manifest)
     (new / MANIFEST).write_text(json.dumps(manifest))
     if damaged:
         network = bytearray((new / "model.onnx").read_bytes())
