@@ -1,35 +1,26 @@
 """What the speed report measures, each beside what bounds it.
 
 Serving is measured through the Lambda handler beside an empty route under the same framework and wrapper; a
-cold start beside a bare import of the same packages; neighbours beside scikit-surprise's user-kNN; reading
-beside reading the bytes alone. Memory and cold starts are taken in processes of their own.
+cold start beside a bare import of the same packages, both in processes of their own; neighbours beside
+scikit-surprise's user-kNN.
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
 
+from benchmarks.apart import run_apart
 from benchmarks.methods import build_method
 from model.batches import OUTPUT_NAMES
 from model.bundle import Bundle
-from model.features import compute_features, feature_names
 from model.formats.pairs import Pairs
-from model.history import NO_CUT, History, build_history, find_one
-from model.large_synthetic import LargeConfig, write_large_synthetic
-from model.neighbours import MOST_CANDIDATES, find_neighbours
-from model.questions import Query, QueryReader
-from model.quick import QuickLookup, sum_up_users
-from model.ratings import read_ratings
+from model.history import NO_CUT, History, build_history
 from model.score import find_compiled_search, score_pairs
 from model.serving.app import build_app
 from model.serving.bodies import JsonRoute
@@ -39,17 +30,19 @@ from model.serving.predictor import Predictor
 from model.serving.schemas import PredictAnswer, PredictRequest
 from model.serving.service import Service
 from model.serving.sessions import KnownUserSession, open_session
-from model.table import Movies, Ratings
+from model.table import Ratings
 from model.training.bulk_neighbours import build_whole_search
 from model.training.evaluation import build_test_queries
-from model.training.nearest_users import is_worth_listing, list_nearest_users
 from model.views import view_history
 
+PEER = "knn_user"
+"""Whom the neighbours are measured beside; one of `METHODS`."""
 N_REQUESTS = 400
 N_STARTS = 5
 N_RECOMMENDATIONS = 60
 N_SCORED = 100_000
 WARM_UP = 30
+MOST_TRIES = 100
 
 _COLD = """
 import json, sys, time
@@ -64,23 +57,6 @@ started = float(sys.argv[1])
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import fastapi, mangum, numpy, onnxruntime, pydantic
 print(json.dumps(time.time() - started))
-"""
-_READ = """
-import json, resource, sys, time
-from pathlib import Path
-from model.history import build_history
-from model.quick import QuickLookup, sum_up_users
-from model.ratings import read_ratings
-started = time.perf_counter()
-ratings = read_ratings(Path(sys.argv[1]))
-read = time.perf_counter()
-n = len(ratings)
-history = build_history(ratings)
-done = time.perf_counter()
-print(json.dumps({
-    "ratings": n, "read_s": read - started, "index_s": done - read,
-    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
-}))
 """
 
 
@@ -112,11 +88,11 @@ def measure_serving(bundle: Bundle) -> dict[str, Any]:
 
     # turn about, so that all see the same moments of a busy machine
     in_turn, alone = draw_calls(101), draw_calls(201)
-    turns = [[_time(call) for call in turn] for turn in zip(*in_turn.values(), strict=True)][WARM_UP:]
+    turns = [[time_call(call) for call in turn] for turn in zip(*in_turn.values(), strict=True)][WARM_UP:]
     report = {}
     for name, times in zip(in_turn, np.array(turns).T * 1e3, strict=True):
         p50, p99 = np.quantile(times, (0.5, 0.99)).tolist()
-        own = [_time(call) * 1e3 for call in alone[name]][WARM_UP:]
+        own = [time_call(call) * 1e3 for call in alone[name]][WARM_UP:]
         report[name] = {"p50_ms": p50, "p99_ms": p99, "alone_p50_ms": float(np.median(own))}
     return report
 
@@ -170,10 +146,12 @@ def measure_cold_start(bundle: Bundle) -> dict[str, float]:
     """
     pairs = draw_pairs(bundle.history, 1, seed=2)
     arguments = [str(pairs.user_ids[0]), str(pairs.movie_ids[0])]
+    served = str(bundle.path.resolve())
     times: dict[str, list[float]] = {"bare": [], "cold": []}
     for _ in range(N_STARTS):
         for name, code in (("bare", _BARE), ("cold", _COLD)):
-            times[name].append(_run_apart(code, [repr(time.time()), *arguments], bundle=bundle.path))
+            started = repr(time.time())
+            times[name].append(run_apart(["-c", code, started, *arguments], MODEL_BUNDLE=served))
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
@@ -193,7 +171,7 @@ def measure_bulk(bundle: Bundle) -> dict[str, float]:
     report = {"scored_pairs_per_s": len(pairs) / (time.perf_counter() - started)}
     if bundle.vectors is not None:
         users = np.random.default_rng(4).choice(bundle.history.user_ids, N_RECOMMENDATIONS)
-        times = [_time(partial(predictor.recommend, user, n=100)) for user in users.tolist()]
+        times = [time_call(partial(predictor.recommend, user, n=100)) for user in users.tolist()]
         report["recommend_p50_ms"] = float(np.median(times) * 1e3)
         report["recommend_p99_ms"] = float(np.quantile(times, 0.99) * 1e3)
     return report
@@ -211,10 +189,10 @@ def measure_neighbours(ratings: Ratings, *, with_peer: bool) -> dict[str, float]
     queries = replace(queries, own_codes=(ratings.stars * 2).astype(np.uint8))
     search, views = build_whole_search(history), view_history(history)
     search(views, contexts, queries.take(np.arange(len(queries)) < 100))  # compiles
-    times = [_time(lambda: search(views, contexts, queries)) for _ in range(3)]
+    times = [time_call(lambda: search(views, contexts, queries)) for _ in range(3)]
     report = {"rows": float(len(queries)), "rows_per_s": len(queries) / float(np.median(times))}
     if with_peer:
-        peer = build_method("knn_user", seed=1)
+        peer = build_method(PEER, seed=1)
         started = time.perf_counter()
         peer.fit(ratings)
         peer.predict(ratings)
@@ -222,42 +200,11 @@ def measure_neighbours(ratings: Ratings, *, with_peer: bool) -> dict[str, float]
     return report
 
 
-def measure_reading(path: Path) -> dict[str, float]:
-    """Time reading and indexing from text, and take the memory, in a process of its own.
-
-    Args:
-        path: a file or a folder of text.
-    """
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    started = time.perf_counter()
-    n_bytes = 0
-    for file in files:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 24):
-                n_bytes += len(chunk)
-    raw = time.perf_counter() - started
-    return {**_run_apart(_READ, [str(path)]), "bytes": float(n_bytes), "raw_s": raw}
-
-
-def measure_size(n_ratings: int, folder: Path) -> dict[str, float]:
-    """Make up ratings and take what reading, neighbours and a prediction cost at that size.
-
-    Args:
-        n_ratings: how many.
-        folder: scratch space.
-    """
-    data = folder / f"made-up-{n_ratings}"
-    if not data.exists():
-        write_large_synthetic(data, LargeConfig.of_size(n_ratings))
-    report = measure_reading(data)
-    history = build_history(read_ratings(data))
-    users = np.random.default_rng(5).choice(history.n_users, min(200, history.n_users), replace=False)
-    report |= _measure_some_neighbours(history, np.sort(users).astype(np.int32))
-    return report | _measure_single_predictions(history)
-
-
 def draw_pairs(history: History, n: int, *, seed: int) -> Pairs:
     """Draw pairs of a user and a movie that the user has not rated, both by how many ratings they have.
+
+    A pair that has been rated is another question: its rating has to be hidden. Where `MOST_TRIES` in a row
+    turn out rated, as where everybody has rated everything, the last of them has to do.
 
     Args:
         history: whom and what to draw.
@@ -265,81 +212,38 @@ def draw_pairs(history: History, n: int, *, seed: int) -> Pairs:
         seed: chooses them.
     """
     rng = np.random.default_rng(seed)
-    users: list[int] = []
-    movies: list[int] = []
-    while len(users) < n:
+    drawn = [_draw_pair(history, rng) for _ in range(n)]
+    users, movies = np.array(drawn, dtype=np.int64).reshape(n, 2).T
+    return Pairs(
+        user_ids=history.user_ids[users],
+        movie_ids=history.movie_ids[movies],
+        days=None,
+        stars=None,
+        is_prize_query=False,
+    )
+
+
+def time_call(call: Callable[[], object]) -> float:
+    """How long one call takes, seconds.
+
+    Args:
+        call: what to time.
+    """
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _draw_pair(history: History, rng: np.random.Generator) -> tuple[int, int]:
+    """The indices of a user and a movie."""
+    user = movie = 0
+    for _ in range(MOST_TRIES):
         by_user, by_movie = rng.integers(history.n_ratings, size=2)
         user = int(np.searchsorted(history.user_offsets, by_user, side="right")) - 1
         movie = int(history.user_movies[by_movie])
         if movie not in history.user_movies[history.user_rows(user)]:
-            users.append(int(history.user_ids[user]))
-            movies.append(int(history.movie_ids[movie]))
-    return Pairs(
-        user_ids=np.array(users), movie_ids=np.array(movies), days=None, stars=None, is_prize_query=False
-    )
-
-
-def _measure_some_neighbours(history: History, users: np.ndarray) -> dict[str, float]:
-    """Time the neighbours of all rows of some users."""
-    rows = np.concatenate([np.arange(*history.user_offsets[user : user + 2]) for user in users])
-    owners = np.repeat(users, np.diff(history.user_offsets)[users])
-    asked = Ratings(
-        user_ids=history.user_ids[owners],
-        movie_ids=history.movie_ids[history.user_movies[rows]],
-        stars=history.user_codes[rows] * np.float32(0.5),
-        days=np.zeros(len(rows), dtype=np.int16),
-        movies=_catalogue(history),
-        scale=history.scale,
-    )
-    contexts, queries = build_test_queries(history, asked)
-    queries = replace(queries, own_codes=history.user_codes[rows])
-    search, views = build_whole_search(history), view_history(history)
-    search(views, contexts, queries.take(np.arange(len(queries)) < 10))
-    seconds = _time(lambda: search(views, contexts, queries))
-    return {"neighbours_ms_a_user": seconds * 1e3 / len(users), "neighbour_rows_per_s": len(rows) / seconds}
-
-
-def _measure_single_predictions(history: History) -> dict[str, float]:
-    """Time single predictions of a server, all but the network, which costs the same at any size."""
-    reader, names = QueryReader(history), feature_names("full")
-    search = partial(find_neighbours, history)
-    is_listed = is_worth_listing(history)
-    if is_listed:
-        nearest, sums = list_nearest_users(history, reader.whole), sum_up_users(history, reader.whole)
-        quick = QuickLookup(
-            history, reader.whole, nearest, sums, names=names, most_candidates=MOST_CANDIDATES
-        )
-
-    def look_up(user_id: int, movie_id: int) -> None:
-        if is_listed:
-            places = find_one(history.user_ids, user_id), find_one(history.movie_ids, movie_id)
-            quick.look_up(*places, history.last_day + 1)
-            return
-        visible = reader.read([Query(movie_id=movie_id, user_id=user_id)])
-        compute_features(
-            history, visible.views, visible.contexts, visible.queries, search=search, names=names
-        )
-
-    pairs = draw_pairs(history, N_REQUESTS + WARM_UP, seed=6)
-    times = [
-        _time(partial(look_up, user, movie))
-        for user, movie in zip(pairs.user_ids.tolist(), pairs.movie_ids.tolist(), strict=True)
-    ][WARM_UP:]
-    return {
-        "prediction_p50_ms": float(np.median(times) * 1e3),
-        "prediction_p99_ms": float(np.quantile(times, 0.99) * 1e3),
-    }
-
-
-def _catalogue(history: History) -> Movies:
-    return Movies(history.movie_ids, [""] * history.n_movies, history.release_years)
-
-
-def _time(call: Callable[[], object]) -> float:
-    """How long one call takes, seconds."""
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+            break
+    return user, movie
 
 
 def _build_event(body: dict[str, object]) -> dict[str, Any]:
@@ -354,18 +258,3 @@ def _build_event(body: dict[str, object]) -> dict[str, Any]:
         "body": json.dumps(body),
         "isBase64Encoded": False,
     }
-
-
-def _run_apart(code: str, arguments: Sequence[str], *, bundle: Path | None = None) -> Any:
-    """What a fresh interpreter prints, from JSON."""
-    environment = {**os.environ, **({"MODEL_BUNDLE": str(bundle.resolve())} if bundle else {})}
-    root = Path(__file__).parents[1]
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=root,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return json.loads(finished.stdout.splitlines()[-1])

@@ -2,24 +2,19 @@
 
 import dataclasses
 import multiprocessing
-import resource
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.apart import read_peak_memory
 from benchmarks.methods import RatingMethod, build_method
 from model.errors import DataError, RatingModelError
 from model.progress import hush
 from model.table import Ratings
-
-_STATUS = Path("/proc/self/status")
-_MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,15 +98,3 @@ def measure_method(method: RatingMethod, *, train: Ratings, asked: Ratings) -> M
 def hide_stars(test: Ratings) -> Ratings:
     """The same rows with NaN for stars: what a method is shown cannot flatter it."""
     return dataclasses.replace(test, stars=np.full(len(test), np.nan, dtype=np.float32))
-
-
-def read_peak_memory() -> float:
-    """The most memory that this process has held so far, megabytes."""
-    if _STATUS.exists():
-        # Linux hands the peak of ru_maxrss down from the process that started this one; VmHWM starts afresh
-        [line] = [
-            line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM")
-        ]
-        return int(line.split()[1]) * 1024 / _MEGABYTE
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MEGABYTE

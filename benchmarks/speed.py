@@ -1,22 +1,18 @@
 """What everything costs, each beside what bounds it: ratios first, absolute figures after."""
 
 import argparse
-import resource
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.costs import (
-    measure_bulk,
-    measure_cold_start,
-    measure_neighbours,
-    measure_reading,
-    measure_serving,
-    measure_size,
-)
+from benchmarks.apart import read_peak_memory
+from benchmarks.costs import PEER, measure_bulk, measure_cold_start, measure_neighbours, measure_serving
+from benchmarks.methods import require_packages
 from benchmarks.ours import default_config
+from benchmarks.reading import measure_reading
+from benchmarks.sizes import build_size_table, draw_plot, measure_size, require_plot
 from benchmarks.tables import (
     Table,
     add_report_flags,
@@ -29,6 +25,7 @@ from benchmarks.tables import (
 from model.bundle import load_bundle
 from model.cli import Parser, run_command
 from model.errors import ConfigError
+from model.large_synthetic import LargeConfig
 from model.progress import track_items
 from model.ratings import read_ratings
 from model.training.onnx_export import export_run
@@ -98,61 +95,19 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
         ratio = reading["read_s"] / reading["raw_s"]
         ratios.append(["reading over reading the bytes alone", format_number(ratio, 1)])
         speed = reading["ratings"] / (reading["read_s"] + reading["index_s"])
-        figures.append(["reading and indexing", f"{speed:,.0f} ratings/s"])
+        figures += [
+            ["reading and indexing", f"{speed:,.0f} ratings/s"],
+            ["peak memory of that", f"{reading['peak_mb']:,.0f} MB"],
+            ["keeping them as arrays", f"{format_number(reading['keep_s'], 2)} s"],
+            ["opening the arrays", f"{format_number(reading['open_s'], 3)} s"],
+        ]
     tables = [
         Table(f"{report['data']}: ratios", ["", "ratio"], ratios),
         Table(f"{report['data']}: {report['ratings']:,} ratings", ["", "figure"], figures),
     ]
     if report["sizes"]:
-        heads = [
-            "ratings",
-            "read s",
-            "index s",
-            "peak MB",
-            "neighbours, ms a user",
-            "prediction p50 ms",
-            "p99 ms",
-        ]
-        rows = [
-            [
-                f"{line['ratings']:,.0f}",
-                *(format_number(line[name], 2) for name in ("read_s", "index_s")),
-                format_number(line["peak_mb"], 0),
-                *(
-                    format_number(line[name], 2)
-                    for name in ("neighbours_ms_a_user", "prediction_p50_ms", "prediction_p99_ms")
-                ),
-            ]
-            for line in report["sizes"]
-        ]
-        tables.append(Table("made-up data, cost against size", heads, rows))
+        tables.append(build_size_table(report["sizes"]))
     return [table for table in tables if table.rows]
-
-
-def draw_plot(lines: Sequence[dict[str, float]], path: Path) -> None:
-    """Draw cost against size, both logarithmic.
-
-    Args:
-        lines: one for each size.
-        path: the picture; its ending says of what kind.
-    """
-    from matplotlib.figure import Figure  # ruff: ignore[import-outside-top-level] - only plots need it
-
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    axes = figure.subplots()
-    sizes = [line["ratings"] for line in lines]
-    for name, label in (
-        ("read_s", "reading, s"),
-        ("index_s", "indexing, s"),
-        ("peak_mb", "peak memory, MB"),
-        ("neighbours_ms_a_user", "neighbours, ms a user"),
-        ("prediction_p50_ms", "one prediction but for the network, ms"),
-    ):
-        axes.loglog(sizes, [line[name] for line in lines], marker="o", label=label)
-    axes.set_xlabel("ratings")
-    axes.legend()
-    axes.grid(visible=True, which="both", alpha=0.3)
-    figure.savefig(path)
 
 
 def _ratio(report: dict[str, dict[str, float]], name: str, bound: str, figure: str) -> str:
@@ -164,11 +119,22 @@ def _measure(parts: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     return {name: measure() for name, measure in track_items(parts.items(), "measuring", unit="parts")}
 
 
-def _run(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse what would only be found wrong after minutes of measuring."""
+    if not (arguments.data or arguments.bundle or arguments.sizes):
+        raise ConfigError("nothing to measure: expected --data, --bundle or --sizes, or several of them")
     for path in (arguments.json, arguments.markdown, arguments.plot):
         require_writable(path)
     if arguments.plot and not arguments.sizes:
         raise ConfigError("--plot draws the curves: expected --sizes with it")
+    if arguments.plot:
+        require_plot(arguments.plot)
+    if arguments.data and not arguments.no_peer:
+        require_packages([PEER])
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    _check(arguments)
     report: dict[str, Any] = {**describe_machine(), "data": "made-up data", "ratings": 0, "sizes": []}
     with tempfile.TemporaryDirectory(prefix="speed-", dir=arguments.scratch) as scratch:
         bundle = arguments.bundle
@@ -176,7 +142,7 @@ def _run(arguments: argparse.Namespace) -> None:
             ratings = read_ratings(arguments.data)
             report |= {"data": arguments.data.resolve().name, "ratings": len(ratings)}
             report |= _measure({
-                "reading": lambda: measure_reading(arguments.data),
+                "reading": lambda: measure_reading(arguments.data, Path(scratch) / "store"),
                 "neighbours": lambda: measure_neighbours(ratings, with_peer=not arguments.no_peer),
             })
             if bundle is None:
@@ -194,7 +160,7 @@ def _run(arguments: argparse.Namespace) -> None:
             })
         for size in track_items(arguments.sizes, "measuring", unit="sizes"):
             report["sizes"].append(measure_size(size, arguments.scratch or Path(scratch)))
-    report["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    report["peak_mb"] = read_peak_memory()
     tables = build_tables(report)
     write_report(report, tables, as_json=arguments.json, as_markdown=arguments.markdown)
     if arguments.plot:
@@ -204,8 +170,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _parse_sizes(text: str) -> list[int]:
     try:
-        return [int(float(part)) for part in text.split(",")]
-    except ValueError as error:
+        sizes = [float(part) for part in text.split(",")]
+        return [LargeConfig.of_size(int(size)).n_ratings for size in sizes]
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}: expected sizes by commas, such as 1e5,1e6") from error
 
 

@@ -53,6 +53,8 @@ EXAMPLES = {
 DESCRIPTION_FILE = "synthetic.json"
 
 PRIZE_RATINGS, PRIZE_USERS, PRIZE_MOVIES = 100_480_507, 480_189, 17_770
+LEAST_SIZE, MOST_SIZE = 2_000, LAST_USER_ID * (PRIZE_RATINGS // PRIZE_USERS)
+"""For fewer ratings there would be too few users for the movies, for more too few ids for the users."""
 ACTIVITY_SPREAD = 1.25
 """Standard deviation of the logarithm of how much users rate: the Prize's mean is 209 and its median 96."""
 POPULARITY_SPREAD = 2.15
@@ -96,9 +98,11 @@ class LargeConfig:
     @classmethod
     def of_size(cls, n_ratings: int, *, seed: int = 1) -> "LargeConfig":
         """As many ratings a user as in the Prize; movies in proportion to the fourth root of the ratings."""
+        if not LEAST_SIZE <= n_ratings <= MOST_SIZE:
+            raise ConfigError(f"{n_ratings} ratings: expected {LEAST_SIZE:,} to {MOST_SIZE:,}")
         share = n_ratings / PRIZE_RATINGS
         n_users, n_movies = round(PRIZE_USERS * share), round(PRIZE_MOVIES * share**0.25)
-        return cls(n_ratings, max(n_users, 1), max(n_movies, 1), seed)
+        return cls(n_ratings, n_users, n_movies, seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

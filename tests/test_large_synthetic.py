@@ -9,6 +9,8 @@ import pytest
 from model.errors import ConfigError, DataError
 from model.large_synthetic import (
     DESCRIPTION_FILE,
+    LEAST_SIZE,
+    MOST_SIZE,
     PRIZE_MOVIES,
     PRIZE_RATINGS,
     PRIZE_USERS,
@@ -128,6 +130,21 @@ def test_size_is_the_prizes_when_nothing_else_is_asked() -> None:
     assert LargeConfig.of_size(10_048) == LargeConfig(10_048, 48, 1_777)
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_size_can_be_written_when_it_is_the_least(seed: int, tmp_path: Path) -> None:
+    """Whatever the seed."""
+    write_large_synthetic(tmp_path / "data", LargeConfig.of_size(LEAST_SIZE, seed=seed))
+    assert len(read_ratings(tmp_path / "data")) == LEAST_SIZE
+
+
+@pytest.mark.parametrize("n_ratings", [-5, LEAST_SIZE - 1, MOST_SIZE + 1])
+def test_size_is_refused_when_it_cannot_have_the_prizes_shape(n_ratings: int) -> None:
+    """The message says what can; both ends of that are sizes."""
+    with pytest.raises(ConfigError, match=f"{n_ratings} ratings: expected {LEAST_SIZE:,} to {MOST_SIZE:,}"):
+        LargeConfig.of_size(n_ratings)
+    assert [LargeConfig.of_size(n).n_ratings for n in (LEAST_SIZE, MOST_SIZE)] == [LEAST_SIZE, MOST_SIZE]
+
+
 @pytest.mark.parametrize(
     ("wanted", "least", "most", "total", "expected"),
     [
@@ -156,5 +173,5 @@ def test_command_writes_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["--output", str(tmp_path / "data"), "--ratings", "20000"]) == 0
     assert "20,000 ratings of 96 users and 2,111 movies" in capsys.readouterr().out
     assert main(["--output", str(tmp_path / "none"), "--ratings", "5"]) == 2
-    assert "n_ratings is 5: expected" in capsys.readouterr().err
+    assert "5 ratings: expected 2,000 to 553,730,661" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

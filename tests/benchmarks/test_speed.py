@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import Rated, make_history
 
-from benchmarks import costs
+from benchmarks import costs, speed
 from benchmarks.costs import (
+    PEER,
     draw_pairs,
     measure_bulk,
     measure_cold_start,
     measure_neighbours,
-    measure_reading,
     measure_serving,
-    measure_size,
 )
-from benchmarks.speed import build_tables, draw_plot, main
+from benchmarks.methods import METHODS, MethodEntry
+from benchmarks.speed import build_tables, main
 from model.bundle import Bundle, load_bundle
-from model.ratings import write_sample_csv
 from model.table import Ratings
 
 
@@ -48,6 +48,15 @@ def test_draw_pairs_gives_unrated_pairs_and_the_same_again(bundle: Bundle) -> No
         assert asked not in history.user_movies[history.user_rows(index)]
 
 
+@pytest.mark.parametrize("n_users", [1, 3])
+def test_draw_pairs_takes_rated_pairs_when_there_are_no_others(n_users: int) -> None:
+    """Where everybody has rated everything, the rated pairs have to do; so do they for a single user."""
+    rated = [Rated(user, movie, 3) for user in range(1, n_users + 1) for movie in (5, 6)]
+    pairs = draw_pairs(make_history(rated), 20, seed=5)
+    assert set(pairs.user_ids.tolist()) == set(range(1, n_users + 1))
+    assert set(pairs.movie_ids.tolist()) == {5, 6}
+
+
 @pytest.mark.usefixtures("_few")
 def test_serving_is_timed_beside_an_empty_route(bundle: Bundle) -> None:
     """Both ways in and what bounds them have a median and a 99th percentile; bulk work has a rate."""
@@ -69,30 +78,11 @@ def test_cold_start_is_an_answer_in_a_fresh_process(bundle: Bundle) -> None:
     assert 0 < cold["bare"] < cold["cold"]
 
 
-def test_reading_counts_what_is_in_the_file(tiny_ratings: Ratings, tmp_path: Path) -> None:
-    """Rows, bytes, and the memory of a process that imports and reads."""
-    path = tmp_path / "ratings.csv"
-    write_sample_csv(tiny_ratings, path)
-    report = measure_reading(path)
-    assert (report["ratings"], report["bytes"]) == (1_200, path.stat().st_size)
-    assert min(report["read_s"], report["index_s"], report["raw_s"]) > 0
-    assert 20 < report["peak_mb"] < 2_000
-
-
 def test_neighbours_are_of_all_rows(tiny_ratings: Ratings) -> None:
     """Each rating is a row, with its own rating hidden."""
     report = measure_neighbours(tiny_ratings, with_peer=False)
     assert report["rows"] == 1_200
     assert report["rows_per_s"] > 0
-
-
-def test_size_is_made_up_and_measured(tmp_path: Path) -> None:
-    """The made-up data is kept where it was asked to be."""
-    report = measure_size(20_000, tmp_path)
-    assert report["ratings"] == 20_000
-    assert report["neighbours_ms_a_user"] > 0
-    assert 0 < report["prediction_p50_ms"] <= report["prediction_p99_ms"]
-    assert (tmp_path / "made-up-20000" / "combined_data_1.txt").is_file()
 
 
 def test_tables_put_ratios_first_when_everything_is_measured() -> None:
@@ -108,47 +98,82 @@ def test_tables_put_ratios_first_when_everything_is_measured() -> None:
         "cold_start": {"bare": 0.6, "cold": 0.9},
         "bulk": {"scored_pairs_per_s": 1e4, "recommend_p50_ms": 5.0, "recommend_p99_ms": 6.0},
         "neighbours": {"rows_per_s": 20.0, "peer_rows_per_s": 4.0},
-        "reading": {"ratings": 1_200, "read_s": 3.0, "index_s": 1.0, "raw_s": 0.1},
-        "sizes": [
-            {
-                "ratings": 1e5,
-                "read_s": 1.0,
-                "index_s": 0.5,
-                "peak_mb": 99.0,
-                "neighbours_ms_a_user": 0.25,
-                "prediction_p50_ms": 0.75,
-                "prediction_p99_ms": 1.75,
-            }
-        ],
-    }
-    ratios, figures, curves = build_tables(report)
+        "reading": {
+            "ratings": 1_200, "read_s": 3.0, "index_s": 1.0, "raw_s": 0.1, "keep_s": 0.5, "open_s": 0.25,
+            "peak_mb": 99.0,
+        },
+        "sizes": [],
+    }  # fmt: skip
+    ratios, figures = build_tables(report)
     assert [row[1] for row in ratios.rows] == ["2.00", "2.50", "1.50", "5.0", "30.0"]
     assert ["warm prediction, HTTP event, p99", "9.00 ms"] in figures.rows
     assert ["reading and indexing", "300 ratings/s"] in figures.rows
-    assert curves.rows == [["100,000", "1.00", "0.50", "99", "0.25", "0.75", "1.75"]]
-
-
-def test_plot_is_drawn_when_curves_are_measured(tmp_path: Path) -> None:
-    """A picture of every cost."""
-    pytest.importorskip("matplotlib")
-    line = {
-        "read_s": 1.0, "index_s": 0.5, "peak_mb": 99.0, "neighbours_ms_a_user": 0.25,
-        "prediction_p50_ms": 0.75,
-    }  # fmt: skip
-    draw_plot([{"ratings": 1e5, **line}, {"ratings": 1e6, **line}], tmp_path / "plot.svg")
-    text = (tmp_path / "plot.svg").read_text(encoding="utf-8")
-    assert text.count("<path") > 8
+    assert ["opening the arrays", "0.250 s"] in figures.rows
 
 
 def test_command_writes_the_report_when_sizes_are_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Curves alone need neither data nor bundle; a plot without curves is refused in one line."""
+    """Curves alone need neither data nor bundle."""
     assert main(["--sizes", "2e4", "--json", str(tmp_path / "speed.json")]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("made-up data, cost against size")
     assert json.loads((tmp_path / "speed.json").read_text())["sizes"][0]["ratings"] == 20_000
-    assert main(["--plot", str(tmp_path / "x.png")]) == 2
-    assert "expected --sizes" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--sizes", "many"])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ("many", "expected sizes by commas"),
+        ("inf", "expected sizes by commas"),
+        ("-5", "-5 ratings: expected 2,000 to"),
+        ("1e5,10", "10 ratings: expected 2,000 to"),
+        ("1e12", "1000000000000 ratings: expected 2,000 to"),
+    ],
+)
+def test_command_says_what_it_accepts_when_a_size_is_none(
+    sizes: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line and status 2, before anything is measured."""
+    with pytest.raises(SystemExit, match="2"):
+        main([f"--sizes={sizes}"])
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "nothing to measure: expected --data, --bundle or --sizes"),
+        (["--plot", "x.png"], "nothing to measure"),
+        (["--bundle", "b", "--plot", "x.png"], "expected --sizes"),
+        (["--sizes", "2e4", "--plot", "x.foo"], "x.foo cannot be drawn"),
+        (["--sizes", "2e4", "--json", "no/such/folder.json"], "cannot be written"),
+    ],
+)
+def test_command_refuses_at_once_when_flags_make_no_sense(
+    flags: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Before minutes of measuring, not after."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(speed, "measure_size", pytest.fail)
+    assert main(flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_command_refuses_at_once_when_the_peer_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the data is read; the message says how to get it."""
+    monkeypatch.setitem(METHODS, PEER, MethodEntry("a peer", "benchmarks.surprise_peers", "no_such_package"))
+    assert main(["--data", str(tmp_path / "missing.csv")]) == 2
+    assert "install the extra benchmarks" in capsys.readouterr().err
+    assert main(["--data", str(tmp_path / "missing.csv"), "--no-peer"]) == 2
+    assert "missing.csv" in capsys.readouterr().err
