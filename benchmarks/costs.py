@@ -19,6 +19,7 @@ from benchmarks.apart import run_apart
 from benchmarks.methods import build_method
 from model.batches import OUTPUT_NAMES
 from model.bundle import Bundle
+from model.errors import DataError
 from model.formats.pairs import Pairs
 from model.history import NO_CUT, History, build_history
 from model.score import find_compiled_search, score_pairs
@@ -42,7 +43,8 @@ N_STARTS = 5
 N_RECOMMENDATIONS = 60
 N_SCORED = 100_000
 WARM_UP = 30
-MOST_TRIES = 100
+MOST_TRIES = 10_000
+"""Pairs drawn in a row, all of them rated, after which there is hardly another one."""
 
 _COLD = """
 import json, sys, time
@@ -203,13 +205,15 @@ def measure_neighbours(ratings: Ratings, *, with_peer: bool) -> dict[str, float]
 def draw_pairs(history: History, n: int, *, seed: int) -> Pairs:
     """Draw pairs of a user and a movie that the user has not rated, both by how many ratings they have.
 
-    A pair that has been rated is another question: its rating has to be hidden. Where `MOST_TRIES` in a row
-    turn out rated, as where everybody has rated everything, the last of them has to do.
+    A pair that has been rated is another question, many times as dear: its rating has to be hidden.
 
     Args:
         history: whom and what to draw.
         n: how many pairs.
         seed: chooses them.
+
+    Raises:
+        DataError: if hardly any pair is unrated.
     """
     rng = np.random.default_rng(seed)
     drawn = [_draw_pair(history, rng) for _ in range(n)]
@@ -236,14 +240,16 @@ def time_call(call: Callable[[], object]) -> float:
 
 def _draw_pair(history: History, rng: np.random.Generator) -> tuple[int, int]:
     """The indices of a user and a movie."""
-    user = movie = 0
     for _ in range(MOST_TRIES):
         by_user, by_movie = rng.integers(history.n_ratings, size=2)
         user = int(np.searchsorted(history.user_offsets, by_user, side="right")) - 1
         movie = int(history.user_movies[by_movie])
         if movie not in history.user_movies[history.user_rows(user)]:
-            break
-    return user, movie
+            return user, movie
+    raise DataError(
+        f"{history.n_users:,} users have rated nearly all of {history.n_movies:,} movies: "
+        "expected data with pairs to ask about that nobody has rated"
+    )
 
 
 def _build_event(body: dict[str, object]) -> dict[str, Any]:

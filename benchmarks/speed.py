@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.apart import read_peak_memory
-from benchmarks.costs import PEER, measure_bulk, measure_cold_start, measure_neighbours, measure_serving
+from benchmarks.costs import (
+    PEER,
+    draw_pairs,
+    measure_bulk,
+    measure_cold_start,
+    measure_neighbours,
+    measure_serving,
+)
 from benchmarks.methods import require_packages
 from benchmarks.ours import default_config
 from benchmarks.reading import measure_reading
@@ -25,6 +32,7 @@ from benchmarks.tables import (
 from model.bundle import load_bundle
 from model.cli import Parser, run_command
 from model.errors import ConfigError
+from model.history import build_history
 from model.large_synthetic import LargeConfig
 from model.progress import track_items
 from model.ratings import read_ratings
@@ -140,6 +148,10 @@ def _run(arguments: argparse.Namespace) -> None:
         bundle = arguments.bundle
         if arguments.data:
             ratings = read_ratings(arguments.data)
+            if bundle is None:
+                draw_pairs(
+                    build_history(ratings), 1, seed=1
+                )  # whether there are any, before minutes of training
             report |= {"data": arguments.data.resolve().name, "ratings": len(ratings)}
             report |= _measure({
                 "reading": lambda: measure_reading(arguments.data, Path(scratch) / "store"),

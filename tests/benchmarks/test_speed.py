@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import Rated, make_history
+from builders import Rated, make_history, make_ratings
 
 from benchmarks import costs, speed
 from benchmarks.costs import (
@@ -19,6 +19,7 @@ from benchmarks.costs import (
 from benchmarks.methods import METHODS, MethodEntry
 from benchmarks.speed import build_tables, main
 from model.bundle import Bundle, load_bundle
+from model.ratings import write_sample_csv
 from model.table import Ratings
 
 
@@ -49,12 +50,26 @@ def test_draw_pairs_gives_unrated_pairs_and_the_same_again(bundle: Bundle) -> No
 
 
 @pytest.mark.parametrize("n_users", [1, 3])
-def test_draw_pairs_takes_rated_pairs_when_there_are_no_others(n_users: int) -> None:
-    """Where everybody has rated everything, the rated pairs have to do; so do they for a single user."""
+def test_command_ends_when_everybody_has_rated_everything(
+    n_users: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing to ask about: one line before anything is trained, also where there is one user."""
     rated = [Rated(user, movie, 3) for user in range(1, n_users + 1) for movie in (5, 6)]
-    pairs = draw_pairs(make_history(rated), 20, seed=5)
-    assert set(pairs.user_ids.tolist()) == set(range(1, n_users + 1))
-    assert set(pairs.movie_ids.tolist()) == {5, 6}
+    write_sample_csv(make_ratings(rated), tmp_path / "complete.csv")
+    monkeypatch.setattr(speed, "measure_reading", pytest.fail)
+    assert main(["--data", str(tmp_path / "complete.csv"), "--no-peer"]) == 2
+    error = capsys.readouterr().err
+    assert f"error: {n_users} users have rated nearly all of 2 movies: expected" in error
+    assert error.count("\n") == 1
+
+
+def test_draw_pairs_finds_the_one_that_is_left() -> None:
+    """However few are unrated, each of them is found."""
+    rated = [
+        Rated(user, movie, 3) for user in range(1, 31) for movie in range(1, 31) if (user, movie) != (7, 9)
+    ]
+    pairs = draw_pairs(make_history(rated), 1, seed=5)
+    assert (pairs.user_ids.tolist(), pairs.movie_ids.tolist()) == ([7], [9])
 
 
 @pytest.mark.usefixtures("_few")
