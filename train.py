@@ -13,10 +13,9 @@ from model.formats.pairs import read_pairs
 from model.outputs import check_output_folder
 from model.progress import track_items
 from model.splits import parse_split
-from model.synthetic import SyntheticConfig, read_truth, write_synthetic
+from model.synthetic import BUILT_IN, SyntheticConfig, read_truth, write_synthetic
 from model.training.runs import is_run
 
-BUILT_IN = Path("artifacts/built-in-data")
 RUNS = Path("artifacts/runs")
 CACHE = Path("artifacts/cache")
 EXAMPLES = {

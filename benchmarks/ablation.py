@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.data import SPLIT_SEED, add_data_flag, find_data, parse_measured_split
 from benchmarks.ours import default_config
 from benchmarks.tables import (
     Table,
@@ -33,14 +34,15 @@ from model.history import build_history
 from model.metrics import bucket_history, rmse
 from model.progress import track_items
 from model.ratings import read_ratings
-from model.splits import Split, apply_split, parse_split
+from model.splits import Split, apply_split
 from model.training.evaluation import predict_test
 from model.training.fit import encode_rows, fit_network
 from model.training.prepare import prepare_rows
 
 PROG = "python -m benchmarks.ablation"
 EXAMPLES = {
-    "--data ratings.csv": "on each user's latest tenth",
+    "": "on the latest tenth of each user of the built-in data",
+    "--data ratings.csv": "the same on ratings of your own",
     "--data ratings.csv --split random --seeds 3 --markdown ablation.md": "the mean of three, as Markdown",
 }
 
@@ -182,9 +184,11 @@ def build_tables(report: dict[str, Any]) -> list[Table]:
 def _run(arguments: argparse.Namespace) -> None:
     require_writable(arguments.json)
     require_writable(arguments.markdown)
-    split = apply_split(read_ratings(arguments.data), parse_split(arguments.split), seed=1)
+    spec = parse_measured_split(arguments.split)
+    data = find_data(arguments.data)
+    split = apply_split(read_ratings(data), spec, seed=SPLIT_SEED)
     report = {
-        "data": arguments.data.resolve().name,
+        "data": data.resolve().name,
         "split": arguments.split,
         "train_rows": len(split.train),
         "test_rows": len(split.test),
@@ -201,7 +205,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
-    parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
+    add_data_flag(parser)
     parser.add_argument(
         "--split", default="latest", help="latest, period:YYYY-MM-DD or random (default: latest)"
     )

@@ -7,12 +7,12 @@ project is scored from the exported bundle, through the predictor that serves.
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.data import SPLIT_SEED, add_data_flag, find_data, parse_measured_split
 from benchmarks.measurement import Measurement, measure_apart
 from benchmarks.methods import METHODS, choose_methods, require_packages
 from benchmarks.tables import (
@@ -26,23 +26,21 @@ from benchmarks.tables import (
     write_report,
 )
 from model.cli import Parser, run_command
-from model.errors import ConfigError
 from model.history import UNKNOWN, History, build_history
 from model.metrics import rmse, score_by_history
 from model.progress import track_step
 from model.ratings import read_ratings
-from model.splits import Split, apply_split, parse_split
+from model.splits import Split, apply_split
+from model.synthetic import lowest_rmse, read_truth
 from model.table import Ratings
 
 PROG = "python -m benchmarks.accuracy"
 EXAMPLES = {
-    "--data ratings.csv --split latest": "every method, three times",
+    "": "every method on the built-in data, three times",
+    "--data ratings.csv --split latest": "the same on ratings of your own",
     "--data ratings.csv --split random --peers biases,myfm,full --json": "some; the figures as JSON",
     "--data ratings.csv --seeds 3 --peer-seeds 1 --markdown accuracy.md": "ours thrice, peers once",
 }
-SPLIT_SEED = 1
-"""Chooses the test rows of `random`, for every method and seed the same; train.py's default."""
-
 BREAKDOWNS = {
     "rmse_by_history_length": "RMSE by training ratings of the user",
     "rmse_by_movie_popularity": "RMSE by training ratings of the movie",
@@ -160,6 +158,9 @@ def build_tables(report: Mapping[str, Any]) -> list[Table]:
         ]
         for name, line in methods.items()
     ]
+    if report["lowest_rmse"] is not None:
+        lowest = format_number(report["lowest_rmse"])
+        rows.append(["lowest that anybody could expect", "-", lowest, *["-"] * (len(heads) - 3)])
     tables = [Table(title, heads, rows)]
     for key, subject in BREAKDOWNS.items():
         buckets = next(iter(methods.values()))[key]
@@ -201,13 +202,12 @@ def _run(arguments: argparse.Namespace) -> None:
     require_packages(names)
     require_writable(arguments.json)
     require_writable(arguments.markdown)
-    split = apply_split(read_ratings(arguments.data), parse_split(arguments.split), seed=SPLIT_SEED)
-    if not len(split.test):
-        raise ConfigError(
-            f"split {arguments.split!r} leaves no test rows: expected latest, period:DATE or random"
-        )
+    spec = parse_measured_split(arguments.split)
+    data = find_data(arguments.data)
+    split = apply_split(read_ratings(data), spec, seed=SPLIT_SEED)
+    truth = read_truth(data)
     report: dict[str, Any] = {
-        "data": arguments.data.resolve().name,
+        "data": data.resolve().name,
         "split": arguments.split,
         "train_rows": len(split.train),
         "test_rows": len(split.test),
@@ -215,6 +215,7 @@ def _run(arguments: argparse.Namespace) -> None:
         "seeds": arguments.seeds,
         "peer_seeds": peer_seeds,
         **describe_machine(),
+        "lowest_rmse": None if truth is None else lowest_rmse(truth, split.test),
         "methods": {},
     }
     for name, line in compare(split, names, seeds=arguments.seeds, peer_seeds=peer_seeds):
@@ -225,7 +226,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
-    parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
+    add_data_flag(parser)
     parser.add_argument(
         "--split", default="latest", help="latest, period:YYYY-MM-DD or random (default: %(default)s)"
     )

@@ -9,12 +9,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.data import add_data_flag, find_data
 from benchmarks.measurement import hide_stars
 from benchmarks.ours import BundledModel, default_config
 from benchmarks.tables import (
@@ -38,7 +38,8 @@ from model.training.baselines import USER_REGULARISATION, predict_baselines
 
 PROG = "python -m benchmarks.cold"
 EXAMPLES = {
-    "--data ratings.csv": "five times another tenth of the users is new",
+    "": "five times another tenth of the users of the built-in data is new",
+    "--data ratings.csv": "the same on ratings of your own",
     "--data ratings.csv --draws 10 --json cold.json": "every user once; the figures to a file",
     "--data ratings.csv --lengths 0,1,3": "for data whose users have few ratings",
 }
@@ -257,12 +258,13 @@ def _run(arguments: argparse.Namespace) -> None:
     require_writable(arguments.json)
     require_writable(arguments.markdown)
     config = default_config("full", seed=arguments.seed)
+    data = find_data(arguments.data)
     report = {
-        "data": arguments.data.resolve().name,
+        "data": data.resolve().name,
         "seed": arguments.seed,
         **describe_machine(),
         **measure_cold(
-            read_ratings(arguments.data),
+            read_ratings(data),
             arguments.lengths,
             n_draws=arguments.draws,
             build_model=lambda: BundledModel(config),
@@ -282,7 +284,7 @@ def _parse_lengths(text: str) -> list[int]:
 
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
-    parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
+    add_data_flag(parser)
     parser.add_argument(
         "--lengths",
         type=_parse_lengths,

@@ -8,13 +8,13 @@ they could do.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy import count_training_ratings
+from benchmarks.data import add_data_flag, find_data
 from benchmarks.measurement import hide_stars
 from benchmarks.ours import BundledModel, default_config, list_pairs
 from benchmarks.tables import (
@@ -40,7 +40,10 @@ from model.table import Ratings
 from model.training.baselines import predict_baselines
 
 PROG = "python -m benchmarks.rolling"
-EXAMPLES = {"--data ratings.csv --split period:2005-07-01": "what follows the first half of 2005, day by day"}
+EXAMPLES = {
+    "--split period:2005-07-01": "what follows the first half of 2005 in the built-in data, day by day",
+    "--data ratings.csv --split period:2005-07-01": "the same on ratings of your own",
+}
 
 LINES = {
     "biases_static": "user and movie biases, static",
@@ -161,10 +164,11 @@ def _run(arguments: argparse.Namespace) -> None:
     spec = parse_split(arguments.split)
     if spec.method is not SplitMethod.PERIOD:
         raise ConfigError(f"split {arguments.split!r} has no cut to roll on from: expected period:YYYY-MM-DD")
-    ratings = read_ratings(arguments.data)
+    data = find_data(arguments.data)
+    ratings = read_ratings(data)
     split = apply_split(ratings, spec, seed=arguments.seed)
     report = {
-        "data": arguments.data.resolve().name,
+        "data": data.resolve().name,
         "split": arguments.split,
         "seed": arguments.seed,
         **describe_machine(),
@@ -177,7 +181,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _build_parser() -> Parser:
     parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
-    parser.add_argument("--data", type=Path, required=True, help="ratings: a file, folder or archive")
+    add_data_flag(parser)
     parser.add_argument("--split", required=True, help="period:YYYY-MM-DD")
     parser.add_argument("--seed", type=int, default=1, help="of the model (default: %(default)s)")
     add_report_flags(parser)

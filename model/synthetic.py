@@ -6,20 +6,26 @@ trained model is from perfect, which no real data set allows.
 """
 
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.cli import Parser, add_output_flags, print_result, run_command
 from model.dates import format_day
 from model.errors import DataError
 from model.folders import replace_folder, staged_folder
 from model.generation import SyntheticConfig, SyntheticTruth, build_synthetic
+from model.outputs import check_output_folder
+from model.progress import track_step
 from model.splits import find_pairs
 from model.table import NO_YEAR, Movies, Ratings
 
 __all__ = [
+    "BUILT_IN",
     "SyntheticConfig",
     "SyntheticTruth",
     "best_predictions",
@@ -28,6 +34,15 @@ __all__ = [
     "read_truth",
     "write_synthetic",
 ]
+
+PROG = "python -m model.synthetic"
+EXAMPLES = {
+    "--output made-up/": "what `python train.py` trains on",
+    "--output made-up/ --seed 2 --json": "others of the same size; what was written as JSON",
+}
+
+BUILT_IN = Path("artifacts/built-in-data")
+"""Where commands that are given no ratings write some."""
 
 RATINGS_FILE = "combined_data_1.txt"
 TITLES_FILE = "movie_titles.csv"
@@ -42,6 +57,31 @@ _TRUTH_FIELDS = np.dtype([
 ])
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command: write the built-in data.
+
+    Args:
+        argv: the arguments, without the command's name; those of the process when None.
+
+    Returns:
+        The exit status.
+    """
+    arguments = _build_parser().parse_args(argv)
+
+    def run() -> None:
+        config = SyntheticConfig(seed=arguments.seed)
+        check_output_folder(arguments.output)
+        write_synthetic(arguments.output, config)
+        print_result(
+            {"output": str(arguments.output), **asdict(config)},
+            f"{arguments.output}: {config.n_ratings:,} ratings of {config.n_users:,} users "
+            f"and {config.n_movies:,} movies",
+            as_json=arguments.json,
+        )
+
+    return run_command(run, prog=PROG, verbose=arguments.verbose)
+
+
 def write_synthetic(folder: Path, config: SyntheticConfig) -> SyntheticTruth:
     """Write the built-in data set: ratings and titles in the Prize's layout, and the truth beside them.
 
@@ -53,14 +93,18 @@ def write_synthetic(folder: Path, config: SyntheticConfig) -> SyntheticTruth:
         config: how much.
     """
     _refuse_foreign(folder)
-    ratings, truth = build_synthetic(config)
-    with staged_folder(folder) as staged:
+    with (
+        track_step("drawing and writing", total=config.n_ratings, unit="ratings") as step,
+        staged_folder(folder) as staged,
+    ):
+        ratings, truth = build_synthetic(config)
         (staged / RATINGS_FILE).write_text("".join(_rating_lines(ratings)), encoding="ascii", newline="\n")
         (staged / TITLES_FILE).write_text(
             "".join(format_titles(ratings.movies)), encoding="latin-1", newline="\n"
         )
         _write_truth(staged / TRUTH_FILE, truth)
         replace_folder(staged, folder)
+        step.advance(config.n_ratings)
     return truth
 
 
@@ -178,3 +222,17 @@ def _refuse_foreign(folder: Path) -> None:
         raise DataError(
             f"{folder} is not replaced: {what} in it is not of the built-in data; give a new or empty folder"
         )
+
+
+def _build_parser() -> Parser:
+    parser = Parser(prog=PROG, description=__doc__ or "", examples=EXAMPLES)
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write")
+    parser.add_argument(
+        "--seed", type=int, default=SyntheticConfig().seed, help="of all randomness (default: %(default)s)"
+    )
+    add_output_flags(parser, "what was written")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,6 +25,7 @@ COMMANDS = (
     "model.sampling",
     "model.score",
     "model.serving.keys",
+    "model.synthetic",
 )
 BENCHMARKS = tuple(
     f"benchmarks.{name}" for name in ("ablation", "accuracy", "cold", "load", "rolling", "speed")
@@ -130,6 +131,7 @@ def test_command_names_the_flag_that_was_meant_when_it_is_mistyped(
         ("model.sampling", "--data ratings.csv --output sample.csv --method movies --movies 10"),
         ("model.score", "--bundle artifacts/bundle --pairs pairs.csv --output predicted.csv"),
         ("model.serving.keys", ""),
+        ("model.synthetic", "--output made-up"),
     ],
 )
 def test_command_prints_json_alone_when_asked(

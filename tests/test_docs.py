@@ -23,7 +23,7 @@ from publisher import Publisher, publish
 from tiny_run import TINY_DATA, change_training
 
 import train
-from benchmarks import ablation, accuracy, cold, ours, rolling
+from benchmarks import ablation, accuracy, cold, data, ours, rolling
 from benchmarks.measurement import Measurement, hide_stars, measure
 from model import download as download_command
 from model.config import RunConfig
@@ -73,7 +73,8 @@ def reader(
     heading, *lines = (download / "combined_data_1.txt").read_text(encoding="ascii").splitlines()[:9]
     probe = [heading, *(line.split(",")[0] for line in lines if not line.endswith(":"))]
     (tmp_path / "probe.txt").write_text("\n".join(probe) + "\n", encoding="ascii")
-    monkeypatch.setattr(train, "SyntheticConfig", lambda: TINY_DATA)
+    for module in (train, data):
+        monkeypatch.setattr(module, "SyntheticConfig", lambda: TINY_DATA)
     for module in (ours, ablation, cold, rolling):
         monkeypatch.setattr(module, "default_config", choose_tiny_config)
     monkeypatch.setattr(accuracy, "measure_apart", measure_here)

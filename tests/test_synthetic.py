@@ -22,6 +22,7 @@ from model.synthetic import (
     best_predictions,
     build_synthetic,
     lowest_rmse,
+    main,
     read_truth,
     write_synthetic,
 )
@@ -368,3 +369,26 @@ def test_titles_are_each_given_once_when_there_are_more_than_names() -> None:
     assert len(set(titles)) == 5_000
     assert titles[11] == f"{titles[10]}, Part 2"
     assert all(title.encode("latin-1") for title in titles)
+
+
+def test_command_writes_what_the_function_does_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The size in figures, and the same bytes as commands that are given no ratings write."""
+    assert main(["--output", str(tmp_path / "data")]) == 0
+    assert "100,000 ratings of 800 users and 400 movies" in capsys.readouterr().out
+    write_synthetic(tmp_path / "same", SyntheticConfig())
+    assert _files(tmp_path / "data") == _files(tmp_path / "same")
+
+
+def test_command_ends_in_one_line_when_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of somebody else's, or a seed that is none."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "me.jpg").touch()
+    assert main(["--output", str(tmp_path / "photos")]) == 2
+    assert "me.jpg in it is not of the built-in data" in capsys.readouterr().err
+    assert main(["--output", str(tmp_path / "new"), "--seed", "-1"]) == 2
+    assert "seed is -1: expected 0 or more" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]

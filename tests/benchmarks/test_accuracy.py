@@ -273,7 +273,7 @@ def test_build_tables_shows_export_time_of_ours_alone_when_laid_out(split: Split
     line = summarise([make_measurement([3.0] * len(split.test))], split.test, lengths, lengths)
     report = {
         "data": "tiny", "split": "latest", "train_rows": 9, "test_rows": 1, "cpu_count": 2,
-        "methods": {"biases": line, "full": line},
+        "lowest_rmse": None, "methods": {"biases": line, "full": line},
     }  # fmt: skip
     overall = build_tables(report)[0]
     place = list(overall.heads).index("export s")

@@ -25,7 +25,7 @@ def test_measure_reading_counts_what_is_in_the_file(csv_path: Path, tmp_path: Pa
     assert np.ones(50_000_000).sum() == 50_000_000  # 400 MB
     report = measure_reading(csv_path, tmp_path / "store")
     assert (report["ratings"], report["bytes"]) == (1_200, csv_path.stat().st_size)
-    assert min(report[name] for name in ("read_s", "index_s", "keep_s", "open_s", "raw_s")) > 0
+    assert min(report[name] for name in ("read_s", "index_s", "keep_s", "open_s", "check_s", "raw_s")) > 0
     assert 20 < report["peak_mb"] < 300
 
 

@@ -15,6 +15,7 @@ LINE = {
     "index_s": 0.5,
     "keep_s": 0.25,
     "open_s": 0.0625,
+    "check_s": 0.375,
     "peak_mb": 99.0,
     "neighbours_ms_a_user": 0.25,
     "prediction_p50_ms": 0.75,
@@ -39,7 +40,7 @@ def test_size_is_made_up_and_measured(
 def test_table_has_a_row_for_each_size() -> None:
     """Seconds, megabytes and milliseconds, rounded to what can be told apart."""
     table = build_size_table([LINE])
-    row = ["100,000", "1.00", "0.50", "0.25", "0.062", "99", "0.25", "0.75", "1.75"]
+    row = ["100,000", "1.00", "0.50", "0.25", "0.06", "0.38", "99", "0.25", "0.75", "1.75"]
     assert list(table.rows) == [row]
     assert len(table.heads) == len(row)
 

@@ -115,7 +115,7 @@ def test_tables_put_ratios_first_when_everything_is_measured() -> None:
         "neighbours": {"rows_per_s": 20.0, "peer_rows_per_s": 4.0},
         "reading": {
             "ratings": 1_200, "read_s": 3.0, "index_s": 1.0, "raw_s": 0.1, "keep_s": 0.5, "open_s": 0.25,
-            "peak_mb": 99.0,
+            "check_s": 0.75, "peak_mb": 99.0,
         },
         "sizes": [],
     }  # fmt: skip
