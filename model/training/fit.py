@@ -1,6 +1,7 @@
 """From held-out rows to a trained network: posterior samples, the encoder, heads."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from model.history import History
 from model.progress import track_items, track_step
 from model.table import HALF_STAR
 from model.training.base import Base, mix_base
+from model.training.chain import ChainFile
 from model.training.checkpoint import TrainedNetwork
 from model.training.encoding import encode_queries
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.heads import fit_heads, fit_intervals
+from model.training.kept import read_kept, write_kept
 from model.training.module import HeadRows
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
 from model.training.plain import FEWEST_RATINGS, MOST_DOUBTED, forget_tastes, is_ahead
@@ -42,7 +45,14 @@ class EncodedRows:
     """Whether all of it is that of plain biases, which then predict alone."""
 
 
-def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, folder: Path) -> EncodedRows:
+def encode_rows(
+    history: History,
+    prepared: PreparedRows,
+    config: RunConfig,
+    folder: Path,
+    *,
+    say: Callable[[str], None] = print,
+) -> EncodedRows:
     """Sample one posterior for each held-out fold, without it, and one of all rows.
 
     Where the ratings are few and do not show that this is better, plain biases take its place.
@@ -51,13 +61,14 @@ def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, fol
         history: the index of the training ratings.
         prepared: the held-out rows.
         config: the run's configuration.
-        folder: where the posteriors are kept, to resume from.
+        folder: where the posteriors are kept, and every few minutes how far the next one is, to resume from.
+        say: told where what is kept is damaged.
     """
     rows, is_doubted = prepared.rows, history.n_ratings <= MOST_DOUBTED
     means, spreads, plain = torch.zeros(3, len(rows.stars))
     query_folds = rows.group_folds[rows.queries.groups]
     for fold in prepared.chosen:
-        posterior = _sample(history, prepared, config, folder, fold)
+        posterior = _sample(history, prepared, config, folder, fold, say)
         asked = np.flatnonzero(query_folds == fold)
         queries = rows.queries.take(asked)
         encoder = UserEncoder.from_posterior(posterior)
@@ -65,7 +76,7 @@ def encode_rows(history: History, prepared: PreparedRows, config: RunConfig, fol
         if is_doubted:
             biases = forget_tastes(posterior, _collect_observations(history, prepared, fold))
             plain[asked], _ = encode_queries(UserEncoder.from_posterior(biases), rows.contexts, queries)
-    posterior = _sample(history, prepared, config, folder, None)
+    posterior = _sample(history, prepared, config, folder, None, say)
     if is_doubted and not _is_proven(
         history, prepared, join_inputs(prepared.features, means, spreads), plain
     ):
@@ -144,23 +155,28 @@ def _compute_mean(history: History) -> float:
 
 
 def _sample(
-    history: History, prepared: PreparedRows, config: RunConfig, folder: Path, held_out: int | None
+    history: History,
+    prepared: PreparedRows,
+    config: RunConfig,
+    folder: Path,
+    held_out: int | None,
+    say: Callable[[str], None],
 ) -> Posterior:
     """The posterior of all rows, or of all but one fold's; kept in the folder once sampled."""
     name = "all" if held_out is None else f"fold-{held_out}"
     path = folder / f"posterior-{name}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            return Posterior(**{field.name: stored[field.name] for field in dataclasses.fields(Posterior)})
+    if (kept := read_kept(path, say)) is not None:
+        return Posterior(**{field.name: kept[field.name] for field in dataclasses.fields(Posterior)})
     training, n_samples = config.training, config.network.n_samples
     if held_out is not None:
         n_samples = max(MIN_FOLD_SAMPLES, n_samples // 2)
     stream = 0 if held_out is None else held_out + 1
     observed = _collect_observations(history, prepared, held_out)
+    chain_file = ChainFile(folder / f"chain-{name}.npz", say)
     with (
         # idle BLAS threads spin for a while and take the cores from the compiled loops
         threadpool_limits(limits=1, user_api="blas"),
-        track_step(f"sampling movie vectors ({name})", unit="rounds") as step,
+        track_step(f"sampling movie vectors ({name})", unit="rounds", done=chain_file.n_rounds) as step,
     ):
         posterior = sample_posterior(
             observed,
@@ -170,12 +186,10 @@ def _sample(
             thinning=training.thinning,
             rng=np.random.default_rng([training.seed, 2, stream]),
             on_step=step.reach,
+            chain_file=chain_file,
         )
-    unfinished = path.with_suffix(".unfinished.npz")
-    np.savez(
-        unfinished, **{field.name: getattr(posterior, field.name) for field in dataclasses.fields(Posterior)}
-    )
-    unfinished.rename(path)
+    write_kept(path, {field.name: getattr(posterior, field.name) for field in dataclasses.fields(Posterior)})
+    chain_file.remove()
     return posterior
 
 

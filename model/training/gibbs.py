@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.training.chain import Chain, ChainFile
 from model.training.gibbs_kernels import sum_squared_errors
 from model.training.gibbs_side import (
     BIAS_VARIANCE,
@@ -84,6 +85,7 @@ def sample_posterior(
     thinning: int,
     rng: np.random.Generator,
     on_step: Callable[[int, int], None] | None = None,
+    chain_file: ChainFile | None = None,
 ) -> Posterior:
     """Run the sampler.
 
@@ -95,6 +97,7 @@ def sample_posterior(
         thinning: rounds from one kept sample to the next.
         rng: source of all randomness.
         on_step: called before the first round and after each, with the rounds done and the rounds in all.
+        chain_file: where the chain is kept, to resume from; None keeps nothing.
     """
     n_all_movies = len(data.movie_offsets) - 1
     rated = np.flatnonzero(np.diff(data.movie_offsets) > 0)
@@ -106,18 +109,20 @@ def sample_posterior(
     users = draw_side(data.user_offsets, data.user_movies, data.stars, variances, rng)
     movies = draw_side(data.movie_offsets, data.movie_users, data.movie_stars, variances, rng)
     counts = np.diff(users.offsets)
-    noise_precision = 1.0 / max(float(data.stars.var(dtype=np.float64)), 1e-3)
-    kept = []
+    chain = Chain(users, movies, 1.0 / max(float(data.stars.var(dtype=np.float64)), 1e-3), rng)
+    if chain_file is not None:
+        chain_file.resume(chain)
     n_rounds = n_burn_in + n_samples * thinning
     if on_step is not None:
-        on_step(0, n_rounds)
-    for done in range(1, n_rounds + 1):
+        on_step(chain.n_rounds, n_rounds)
+    while chain.n_rounds < n_rounds:
+        noise_precision, done = chain.noise_precision, chain.n_rounds + 1
         movie_mean, _ = sample_side(movies, users, overall_mean, noise_precision, variances, rng)
         known = sample_side(users, movies, overall_mean, noise_precision, variances, rng)
         if done > n_burn_in and (done - n_burn_in) % thinning == 0:
             new = forget_links(users, *known)
             sample = (movies.vectors, movie_mean, movies.links, *known, *new, noise_precision)
-            kept.append([np.array(values, dtype=np.float32) for values in sample])
+            chain.samples.append([np.array(values, dtype=np.float32) for values in sample])
         squares = sum_squared_errors(
             users.offsets, users.others, users.stars, overall_mean, movies.vectors, users.vectors,
             tuple(range(rank + 1)),
@@ -127,11 +132,14 @@ def sample_posterior(
         )
         # summed in one fixed order, so that the number of threads changes nothing
         weighted = (users.weights * squares).sum()
-        noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + weighted / 2))
+        chain.noise_precision = rng.gamma(1.0 + len(data.stars) / 2, 1.0 / (1.0 + weighted / 2))
+        chain.n_rounds = done
         if on_step is not None:
             on_step(done, n_rounds)
+        if chain_file is not None:
+            chain_file.keep(chain)
     vectors, means, links, *of_users, noise_precisions = (
-        np.stack(values) for values in zip(*kept, strict=True)
+        np.stack(values) for values in zip(*chain.samples, strict=True)
     )
     known_means, known_precisions, new_means, new_precisions = of_users
     # nothing is known of an unrated movie but the mean of all movies

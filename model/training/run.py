@@ -202,7 +202,7 @@ def _fit(
         names = feature_names("seed")
         networks["seed"] = fit_network(history, prepared, config, work / "seed", names=names)
     if config.training.features == "full":
-        encoded = encode_rows(history, prepared, config, work)
+        encoded = encode_rows(history, prepared, config, work, say=say)
         if encoded.is_plain:
             say("the held-out rows do not show that anything beats plain biases: these predict alone")
         names = feature_names("full")

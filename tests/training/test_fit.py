@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_run import TINY_CONFIG, change_training
+from tiny_run import TINY_CONFIG, change_training, list_folder
 
 from model.config import RunConfig
 from model.features import FULL_FEATURES, SEED_FEATURES
 from model.history import History
-from model.training import fit
+from model.training import chain, fit
+from model.training.chain import Chain, ChainFile
 from model.training.checkpoint import TrainedNetwork
 from model.training.curve import read_curve
 from model.training.encoding import predict_queries
 from model.training.fit import encode_rows, fit_network
 from model.training.gibbs import Observations, Posterior, sample_posterior
+from model.training.kept import read_kept
 from model.training.module import HeadModule
 from model.training.prepare import PreparedRows
 
@@ -168,6 +170,48 @@ def test_posterior_file_is_whole_or_absent_when_sampling_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         fit_full(history, prepared, TINY_CONFIG, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["posterior-fold-0.npz"]
+
+
+def test_chain_is_resumed_when_its_sampling_was_interrupted(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the third round of the second posterior: the same result, and no chain's file is left."""
+    straight = predict_full(history, prepared, TINY_CONFIG, tmp_path / "straight")
+    monkeypatch.setattr(chain, "KEEP_SECONDS", 0.0)
+    keep, kept = ChainFile.keep, list[str]()
+
+    def interrupt(self: ChainFile, at: Chain) -> None:
+        keep(self, at)
+        kept.append(f"{self._path.name} {at.n_rounds}")
+        if kept[-1] == "chain-fold-1.npz 3":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ChainFile, "keep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            predict_full(history, prepared, TINY_CONFIG, tmp_path / "resumed")
+        assert list_folder(tmp_path / "resumed") == ["chain-fold-1.npz", "posterior-fold-0.npz"]
+        n_before = len(kept)
+        assert predict_full(history, prepared, TINY_CONFIG, tmp_path / "resumed") == straight
+    assert kept[n_before] == "chain-fold-1.npz 4"
+    assert not list((tmp_path / "resumed").glob("chain-*"))
+
+
+def test_posterior_is_sampled_anew_when_its_file_is_damaged(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """The file is named, the result is the same, and the file is whole again."""
+    encode_rows(history, prepared, TINY_CONFIG, tmp_path)
+    path = tmp_path / "posterior-all.npz"
+    whole = read_kept(path, pytest.fail)
+    path.write_bytes(path.read_bytes()[:-100])
+    told: list[str] = []
+    encode_rows(history, prepared, TINY_CONFIG, tmp_path, say=told.append)
+    again = read_kept(path, pytest.fail)
+    assert [line.partition(" is damaged")[0] for line in told] == [str(path)]
+    assert whole is not None
+    assert again is not None
+    assert all(np.array_equal(again[name], array) for name, array in whole.items())
 
 
 @pytest.mark.usefixtures("_signals_restored")

@@ -1,6 +1,7 @@
 """The sampler as a whole: against one written out slowly, and what it learns."""
 
 import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from model.generation import SyntheticConfig, build_synthetic
 from model.history import build_history
 from model.metrics import rmse
 from model.table import Ratings
+from model.training import chain
 from model.training.baselines import predict_baselines
+from model.training.chain import ChainFile
 from model.training.encoding import encode_queries
 from model.training.evaluation import build_test_queries
 from model.training.gibbs import NOISE_STRENGTH, Observations, Posterior, sample_posterior
@@ -258,3 +261,69 @@ def test_posterior_beats_biases_when_tastes_are_planted(rng: np.random.Generator
     means, _ = encode_queries(UserEncoder.from_posterior(posterior), *build_test_queries(history, test))
     biases = rmse(predict_baselines(history, test)["biases"], test.stars)
     assert rmse(means.numpy(), test.stars) < 0.75 * biases
+
+
+def test_sample_posterior_goes_on_to_the_same_numbers_when_interrupted(
+    tiny_ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept after each round, stopped twice, in the burn-in and between two samples: every bit is the same."""
+    monkeypatch.setattr(chain, "KEEP_SECONDS", 0.0)
+    path, told = tmp_path / "chain.npz", list[str]()
+    begun: list[int] = []
+
+    def go_on(*, stop_after: int | None) -> Posterior:
+        def stop(done: int, _: int) -> None:
+            if done == stop_after:
+                raise KeyboardInterrupt
+
+        chain_file = ChainFile(path, told.append)
+        begun.append(chain_file.n_rounds)
+        return sample_posterior(
+            observe(tiny_ratings), rank=2, n_burn_in=3, n_samples=2, thinning=2,
+            rng=np.random.default_rng(5), on_step=stop, chain_file=chain_file,
+        )  # fmt: skip
+
+    for stop_after in (3, 7):
+        with pytest.raises(KeyboardInterrupt):
+            go_on(stop_after=stop_after)
+    resumed, straight = go_on(stop_after=None), sample(tiny_ratings, seed=5)
+    # what the round that was stopped had done is lost
+    assert begun == [0, 2, 6]
+    assert told == []
+    for part in dataclasses.fields(Posterior):
+        ours, theirs = (np.asarray(getattr(posterior, part.name)) for posterior in (resumed, straight))
+        assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes())
+
+
+def test_sample_posterior_reports_the_rounds_of_before_when_resumed(
+    tiny_ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept last after five of seven rounds, it begins with five done."""
+    monkeypatch.setattr(chain, "KEEP_SECONDS", 0.0)
+    for n_samples in (1, 2):  # the same first five rounds
+        rounds: list[tuple[int, int]] = []
+        sample_posterior(
+            observe(tiny_ratings),
+            rank=2,
+            n_burn_in=3,
+            n_samples=n_samples,
+            thinning=2,
+            rng=np.random.default_rng(5),
+            on_step=lambda done, total: rounds.append((done, total)),  # ruff: ignore[function-uses-loop-variable] - called within its own round
+            chain_file=ChainFile(tmp_path / "chain.npz", pytest.fail),
+        )
+    assert rounds == [(5, 7), (6, 7), (7, 7)]
+
+
+def test_chain_file_is_written_only_when_it_is_time(
+    tiny_ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain that takes less than the time between two keepings leaves no file."""
+    monkeypatch.setattr(chain, "KEEP_SECONDS", 3_600.0)
+    chain_file = ChainFile(tmp_path / "chain.npz", pytest.fail)
+    sample_posterior(
+        observe(tiny_ratings), rank=2, n_burn_in=1, n_samples=2, thinning=1,
+        rng=np.random.default_rng(5), chain_file=chain_file,
+    )  # fmt: skip
+    chain_file.remove()  # nothing to remove is no error
+    assert list(tmp_path.iterdir()) == []
