@@ -54,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parse_split(config.training.split)  # a mistake is told before hours of reading
         output = flags.output or RUNS / time.strftime("%Y%m%d-%H%M%S")
         check_output_folder(output)
+        if config.training.accelerator == "gpu":  # the only one that may be missing
+            _load_pytorch()
+            from model.training.heads import require_accelerator  # ruff: ignore[import-outside-top-level]
+
+            require_accelerator("gpu")
         say = say_aside if flags.json else print
         if is_run(output):
             say(f"the run in {output} will be replaced")
@@ -66,9 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ratings.n_duplicates:
             say(f"ratings given twice: {ratings.n_duplicates:,}; the later ones are kept")
         pairs = None if flags.test_pairs is None else read_pairs(flags.test_pairs)
-        # only now: they take seconds, which help and a mistake can do without
-        for package in track_items(("torch", "pytorch_lightning"), "loading PyTorch", unit="packages"):
-            importlib.import_module(package)
+        _load_pytorch()
         from model.training.evaluation import format_table  # ruff: ignore[import-outside-top-level]
         from model.training.report.write import HTML  # ruff: ignore[import-outside-top-level]
         from model.training.run import train_run  # ruff: ignore[import-outside-top-level]
@@ -81,6 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_result(facts, f"{table}\nreport: {report}", as_json=flags.json)
 
     return run_command(train, prog="train.py", verbose=flags.verbose)
+
+
+def _load_pytorch() -> None:
+    """Import what takes seconds, which help and a mistake can do without."""
+    for package in track_items(("torch", "pytorch_lightning"), "loading PyTorch", unit="packages"):
+        importlib.import_module(package)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fresh_python import PATIENCE, ROOT
+from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from tiny_run import TINY_DATA, TINY_FLAGS, list_folder
 
 import train
@@ -128,17 +129,12 @@ def test_train_counts_ratings_given_twice_when_there_are_any(
         ("--split period:1990-01-01", "leaves no ratings to train on"),
         ("--output DATA", "ratings.csv is there and is not a run"),
         ("--output /proc/run", "/proc/run: cannot be written"),
-        ("--accelerator gpu", "gpu"),
     ],
 )
 def test_train_ends_with_status_2_and_one_line_when_a_setting_makes_no_sense(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: str, message: str
 ) -> None:
     """What the user got wrong is one line on standard error, and nothing is left."""
-    if flags == "--accelerator gpu":
-        torch = pytest.importorskip("torch")
-        if torch.cuda.is_available():
-            pytest.skip("this machine has a GPU")
     given = flags.replace("DATA", str(data)).split()
     assert train.main([f"--data={data}", f"--output={tmp_path / 'run'}", *TINY_FLAGS, *given]) == 2
     error = capsys.readouterr().err
@@ -146,6 +142,22 @@ def test_train_ends_with_status_2_and_one_line_when_a_setting_makes_no_sense(
     assert message in error
     assert error.count("\n") == 1
     assert list_folder(tmp_path) == ["ratings.csv"]
+
+
+def test_train_refuses_a_missing_accelerator_when_nothing_is_read_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a GPU `--accelerator gpu` is one line, before the data is so much as looked for."""
+    for accelerator in (CUDAAccelerator, MPSAccelerator):
+        monkeypatch.setattr(accelerator, "is_available", lambda: False)
+    flags = [f"--data={tmp_path / 'nowhere'}", f"--output={tmp_path / 'run'}", "--accelerator=gpu"]
+    assert train.main(flags) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert said.err == (
+        "train.py: error: accelerator is gpu, and PyTorch finds none here: expected auto or cpu\n"
+    )
+    assert list_folder(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +220,7 @@ def test_train_resumes_when_neither_command_names_an_output(
     """The default output has the time in its name; the second command still finds the work of the first."""
     monkeypatch.chdir(tmp_path)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

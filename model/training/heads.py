@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor
 
@@ -27,6 +27,19 @@ TRUSTED_ROWS = 500
 """What heads have learned from this many rows is believed by half: with a few hundred they fit noise."""
 COVERAGE = 0.8
 """Share of the actual ratings that the intervals are calibrated to hold."""
+
+
+def require_accelerator(name: str) -> None:
+    """Make sure that an accelerator is there, as Lightning finds it.
+
+    Args:
+        name: auto, cpu or gpu.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    if name == "gpu" and not (CUDAAccelerator.is_available() or MPSAccelerator.is_available()):
+        raise ConfigError("accelerator is gpu, and PyTorch finds none here: expected auto or cpu")
 
 
 def fit_intervals(
@@ -116,7 +129,7 @@ def fit_heads(
         start: what the heads give before training.
 
     Raises:
-        ConfigError: if there is no such accelerator here.
+        ConfigError: if training diverges.
         KeyboardInterrupt: after Ctrl-C; the last whole epoch is in the folder.
     """
     torch.manual_seed(config.training.seed)
@@ -195,22 +208,17 @@ class _EpochCounter(Callback):
 def _build_trainer(
     config: RunConfig, best: ModelCheckpoint, recorder: CurveRecorder, step: Step
 ) -> pl.Trainer:
-    try:
-        return pl.Trainer(
-            accelerator=config.training.accelerator,
-            devices=1,
-            max_epochs=config.training.epochs,
-            callbacks=[
-                best,
-                recorder,
-                EarlyStopping(str(best.monitor), patience=config.training.patience),
-                _EpochCounter(step),
-            ],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-    except MisconfigurationException as error:
-        raise ConfigError(
-            f"accelerator {config.training.accelerator!r} cannot be used here: {error}"
-        ) from error
+    return pl.Trainer(
+        accelerator=config.training.accelerator,
+        devices=1,
+        max_epochs=config.training.epochs,
+        callbacks=[
+            best,
+            recorder,
+            EarlyStopping(str(best.monitor), patience=config.training.patience),
+            _EpochCounter(step),
+        ],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

@@ -1,12 +1,14 @@
-"""What an interrupted run has kept: arrays that are there whole or not at all, whatever stops the program."""
+"""What an interrupted run has kept, whole or not at all whatever stops the program, and how long it took."""
 
 import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
+
+EARLIER_SECONDS: Final = "earlier_seconds.txt"
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -53,3 +55,25 @@ def read_kept(path: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
         say(f"{path} is damaged and will be made anew: {error}")
         return None
+
+
+def begin_attempt(work: Path) -> float:
+    """Note in a run's work folder that an attempt at it begins, and count what earlier ones took.
+
+    An interrupted attempt counts up to the last time that it kept something: what it did after that is lost,
+    and when it was stopped nobody knows.
+
+    Args:
+        work: the folder; nothing is in it yet where this is the first attempt.
+
+    Returns:
+        The seconds of all interrupted attempts.
+    """
+    # it holds the seconds before the attempt, and its own time is that of the attempt's beginning
+    note = work / EARLIER_SECONDS
+    seconds = 0.0
+    if note.exists():
+        last = max(path.stat().st_mtime for path in work.rglob("*"))
+        seconds = float(note.read_text(encoding="utf-8")) + last - note.stat().st_mtime
+    write_whole(note, lambda stream: stream.write(f"{seconds}".encode()))
+    return seconds

@@ -30,6 +30,8 @@ from model.training.curve import read_curve
 from model.training.evaluation import count_unknown, measure, tabulate
 from model.training.fit import encode_rows, fit_network
 from model.training.folds import mix_bits
+from model.training.heads import require_accelerator
+from model.training.kept import begin_attempt
 from model.training.prepare import prepare_rows
 from model.training.report.collect import FinishedRun
 from model.training.report.write import write_report
@@ -71,11 +73,14 @@ def train_run(
         say: told what happens.
 
     Returns:
-        The metrics that metrics.json holds.
+        The metrics that metrics.json holds. `training_seconds` are those of features, sampling and heads; of
+        interrupted attempts up to the last progress that each of them kept.
 
     Raises:
         ArtifactError: if `output` holds something that is not a run.
+        ConfigError: if the configuration's accelerator is not to be had here.
     """
+    require_accelerator(config.training.accelerator)
     if output.exists() and not is_run(output) and (not output.is_dir() or any(output.iterdir())):
         raise ArtifactError(
             f"{output} is there and is not a run: expected a new folder, an empty one or a run"
@@ -101,7 +106,9 @@ def train_run(
     if work.exists():
         say("resuming an interrupted run")
     work.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
+    staged = work / "run"
+    shutil.rmtree(staged, ignore_errors=True)  # what an attempt wrote after its training
+    started = time.perf_counter() - begin_attempt(work)  # as if nothing had interrupted it
     try:
         networks = _fit(history, config, work, say, compare=len(split.test) > 0)
     except RatingModelError:
@@ -132,8 +139,6 @@ def train_run(
         if truth is not None:
             metrics["lowest_rmse"] = lowest_rmse(truth, split.test)
             metrics["best_predictions_rmse"] = rmse(best_predictions(truth, split.test), split.test.stars)
-    staged = work / "run"
-    shutil.rmtree(staged, ignore_errors=True)
     (staged / HISTORY).mkdir(parents=True)
     write_history(staged / HISTORY, history)
     write_titles(staged / HISTORY, split.train.movies.titles)

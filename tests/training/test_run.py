@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import Rated, make_ratings
+from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from tiny_run import TINY_CONFIG, TINY_DATA, change_training, list_folder
 
 from model.errors import ArtifactError, ConfigError, DataError
@@ -24,7 +25,9 @@ from model.table import Ratings
 from model.training import run
 from model.training.checkpoint import FORMAT, TrainedNetwork, read_checkpoint
 from model.training.fit import encode_rows, fit_network
-from model.training.report.write import HTML, MARKDOWN
+from model.training.heads import require_accelerator
+from model.training.kept import EARLIER_SECONDS
+from model.training.report.write import HTML, MARKDOWN, write_report
 from model.training.run import HELD_OUT, HISTORY, draw_test_rows, fingerprint_ratings, train_run
 from model.training.runs import METRICS, find_newest_run, is_run
 
@@ -222,6 +225,30 @@ def test_resumed_run_is_the_same_when_training_had_stopped_early(
     assert resumed["rmse"] == straight["rmse"]
 
 
+def test_training_seconds_count_every_attempt_when_a_run_was_interrupted(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two interrupted attempts kept progress 1,000 and 200 seconds after they began; the third adds its own.
+
+    What an attempt wrote after its training, here 9,000 seconds later, is no training.
+    """
+    monkeypatch.setattr(run, "fit_network", interrupt_once(fit_network))
+    monkeypatch.setattr(run, "write_report", interrupt_once(write_report))
+    for after in (1_000, 200):
+        with pytest.raises(KeyboardInterrupt):
+            train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
+        [work] = tmp_path.glob(".unfinished-*")
+        began = (work / EARLIER_SECONDS).stat().st_mtime
+        (work / "progress").touch()
+        for path in work.rglob("*"):
+            os.utime(path, (began, began))
+        os.utime(work / "progress", (began + after, began + after))
+        for path in (work / "run").rglob("*"):
+            os.utime(path, (began + 9_000, began + 9_000))
+    metrics = train_run(tiny_ratings, TINY_CONFIG, tmp_path / "run", say=told)
+    assert 1_200 <= metrics["training_seconds"] < 1_200 + 9_000 / 2
+
+
 def test_run_starts_afresh_when_configuration_differs_from_the_interrupted(
     tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +308,20 @@ def test_run_leaves_nothing_behind_when_ratings_are_too_few(tmp_path: Path, told
     with pytest.raises(DataError, match="expected 20 or more"):
         train_run(few, change_training(split="none"), tmp_path / "run", say=told)
     assert list_folder(tmp_path) == []
+
+
+def test_run_is_refused_when_there_is_no_such_accelerator(
+    tiny_ratings: Ratings, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a GPU is missing nothing is trained; where there is one, nothing is refused."""
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: False)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="accelerator is gpu, and PyTorch finds none here: expected auto"):
+        train_run(tiny_ratings, change_training(accelerator="gpu"), tmp_path / "run", say=told)
+    assert told == []
+    assert list_folder(tmp_path) == []
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: True)
+    require_accelerator("gpu")
 
 
 def test_run_is_refused_when_split_is_unknown(tiny_ratings: Ratings, tmp_path: Path, told: Told) -> None:

@@ -78,6 +78,7 @@ class Card:
     test_rows: int
     """Those of them that were measured on."""
     training_seconds: float
+    """Those of interrupted attempts included."""
     features: str
     """The feature set."""
     n_weights: int
