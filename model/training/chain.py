@@ -14,7 +14,7 @@ from model.training.gibbs_side import Side
 from model.training.kept import read_kept, write_kept
 
 KEEP_SECONDS = 300.0
-"""Seconds from one keeping to the next: writing takes 1 s for half a million users (268 MB)."""
+"""Seconds from one keeping to the next; for half a million users it writes 268 MB, in 1 s."""
 
 _SAMPLED = ("weights", "vectors", "links", "link_precisions", "link_sums")
 """What a round changes of a side."""
@@ -35,7 +35,7 @@ class Chain:
     """The parts of each sample, the same ones in each."""
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All of it as arrays by name: 24 W + 8 bytes a user or movie, vectors being W wide, and the samples."""
+        """All of it as arrays by name: 24 W + 8 bytes a user or movie, W their width, and the samples."""
         sides = {
             f"{name}_{part}": getattr(side, part)
             for name, side in (("users", self.users), ("movies", self.movies))
