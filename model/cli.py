@@ -129,7 +129,10 @@ def add_output_flags(parser: argparse.ArgumentParser, result: str) -> None:
 def add_verbose_flag(parser: argparse.ArgumentParser) -> None:
     """Add --verbose, whose value `run_command` takes."""
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="say on standard error what each step took"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="say on standard error what each step took, and every minute how far a long one is",
     )
 
 

@@ -1,8 +1,9 @@
 """What a long step is doing: how far it is, how fast it goes, how much longer it takes.
 
 Steps that take longer than a second show a bar on standard error while they last, where that is a terminal;
-anywhere else they are silent. Within `narrating`, each step leaves a line behind, terminal or not. The bars
-are drawn by rich, which the `train` extra installs and the serving path never imports.
+anywhere else they are silent. Within `narrating`, each step leaves a line behind, terminal or not, and where
+no bar can be shown a long one says how far it is about once a minute. The bars are drawn by rich, which the
+`train` extra installs and the serving path never imports.
 """
 
 import importlib.util
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 DELAY = 1.0
 """Seconds a step takes before its bar appears: shorter ones would only flicker."""
+LINE_SECONDS = 60.0
+"""Seconds from one line to the next of a step that has no bar."""
 MEGABYTE = 1e6
 """Steps that read or write count in megabytes of so many bytes, with the unit `MB`."""
 
@@ -40,7 +44,7 @@ class Step:
         self.unit = unit
         self.done = self._done_before = done
         self.is_over = False
-        self._started = time.monotonic()
+        self._started = self._told = time.monotonic()
 
     def advance(self, n: float = 1) -> None:
         """Say that more is done.
@@ -90,6 +94,27 @@ class Step:
         if not self.unit or done <= 0 or not seconds:
             return ""
         return f"{_format_number(done / seconds)}{f' {self.unit}' if with_unit else ''}/s"
+
+    def describe_left(self) -> str:
+        """How much longer it takes at this rate: `0:18:20 left`; nothing where nobody knows."""
+        done = self.done - self._done_before
+        if self.total is None or done <= 0:
+            return ""
+        seconds = (self.total - self.done) * (time.monotonic() - self._started) / done
+        return f"{timedelta(seconds=round(seconds))} left"
+
+    def is_line_due(self) -> bool:
+        """Whether more is to do and its last line, or its start, is `LINE_SECONDS` ago; said once."""
+        now = time.monotonic()
+        if now - self._told < LINE_SECONDS or self.done == self.total:
+            return False
+        self._told = now
+        return True
+
+    def describe_progress(self) -> str:
+        """The line of one under way: `scoring: 1,200 of 5,000 pairs in 60.0 s (20 pairs/s), 0:03:10 left`."""
+        left = self.describe_left()
+        return f"{self.summarise()}{left and f', {left}'}"
 
     def summarise(self) -> str:
         """The line that a finished step leaves: `scoring: 5,000 pairs in 6.0 s (830 pairs/s)`."""
@@ -200,7 +225,7 @@ class _Display:
 
     @contextmanager
     def _drawing(self, step: Step) -> Generator[None, None, None]:
-        if self.is_hushed or not sys.stderr.isatty() or importlib.util.find_spec("rich") is None:
+        if self.is_hushed or not _can_draw():
             yield
             return
         timer = threading.Timer(DELAY, self._open, [step])
@@ -213,10 +238,12 @@ class _Display:
             self._close(step)
 
     def refresh(self, step: Step) -> None:
-        """Bring a step's bar up to date, if it has one by now."""
+        """Bring a step's bar up to date, if it has one by now; where there are none, a line if due."""
         if step in self._tasks:
             with self._lock:
                 self._draw(step)
+        elif self.is_narrating and step.is_line_due() and not self.is_hushed and not _can_draw():
+            print(step.describe_progress(), file=sys.stderr)  # ruff: ignore[print] - asked for with --verbose
 
     def _open(self, step: Step) -> None:
         with self._lock:
@@ -249,6 +276,11 @@ class _Display:
             if not self._tasks:
                 self._bars.stop()
                 self._bars = None
+
+
+def _can_draw() -> bool:
+    """Whether bars can be shown."""
+    return sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
 
 
 def _build_bars() -> "Progress":
@@ -284,9 +316,11 @@ def _build_bars() -> "Progress":
 def _format_number(number: float) -> str:
     """A number as people read it, and short enough for a line: whole from ten on, in millions from one on.
 
-    >>> _format_number(12345.6), _format_number(0.82), _format_number(100_480_507)
-    ('12,346', '0.8', '100.5M')
+    >>> _format_number(12345.6), _format_number(4.02), _format_number(0.0263), _format_number(100_480_507)
+    ('12,346', '4', '0.026', '100.5M')
     """
+    if number < 1:
+        return f"{number:.2g}"
     if number >= _MILLION:
         return f"{number / _MILLION:,.1f}".removesuffix(".0") + "M"
     return f"{number:,.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")

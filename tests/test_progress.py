@@ -57,6 +57,12 @@ def run_on_terminal(code: str, *, columns: int = 140) -> tuple[str, str]:
     return output, re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
 
 
+def pass_time(step: Step, seconds: float) -> None:
+    """Make a step believe that it began, and left its last line, so much earlier."""
+    step._started -= seconds
+    step._told -= seconds
+
+
 def test_track_step_shows_count_rate_and_time_left_when_on_a_terminal() -> None:
     """The bar says what is done, of how much, how fast, and how long it will take; then it is wiped away."""
     output, shown = run_on_terminal(SHOWS_A_STEP)
@@ -132,6 +138,62 @@ def test_narrating_leaves_a_line_for_each_step_when_wanted(capsys: pytest.Captur
         r"sorting: 0\.\d s",
     )
     assert re.fullmatch("".join(f"{line}\n" for line in lines), told)
+
+
+def test_narrating_tells_how_far_a_long_step_is_when_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A line when a minute has passed, the next one a minute later, and none just before the last."""
+    with narrating(True), track_step("sampling", total=80, unit="rounds", done=8) as step:
+        step.reach(9, 80)
+        assert not capsys.readouterr().err
+        pass_time(step, 64.0)
+        step.reach(24, 80)
+        step.reach(24, 80)
+        assert re.fullmatch(
+            r"sampling: 24 of 80 rounds in 6\d\.\d s \(0\.25 rounds/s\), 0:03:4\d left\n",
+            capsys.readouterr().err,
+        )
+        pass_time(step, 59.0)
+        step.reach(30, 80)
+        assert not capsys.readouterr().err
+        pass_time(step, 1.0)
+        step.reach(40, 80)
+        # 40 rounds at 32 in 124 seconds
+        assert re.search(r"^sampling: 40 of 80 .* 0:02:3\d left\n", capsys.readouterr().err)
+        pass_time(step, 60.0)
+        step.reach(80, 80)
+        assert not capsys.readouterr().err
+    assert re.fullmatch(r"sampling: 80 rounds in 18\d\.\d s \(0\.39 rounds/s\)\n", capsys.readouterr().err)
+
+
+def test_narrating_promises_nothing_when_the_length_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a total a line says what is done and how fast; without a unit, how long it has taken."""
+    for unit, line in (
+        ("pairs", r"scoring: 120 pairs in 6\d\.\d s \(2 pairs/s\)\n"),
+        ("", r"scoring: 6\d\.\d s\n"),
+    ):
+        with narrating(True), track_step("scoring", unit=unit) as step:
+            pass_time(step, 60.0)
+            step.advance(120)
+            assert re.fullmatch(line, capsys.readouterr().err)
+        capsys.readouterr()
+
+
+def test_long_step_is_silent_when_nobody_asked_for_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --verbose there is none."""
+    with track_step("sampling", total=80, unit="rounds") as step:
+        pass_time(step, 300.0)
+        step.advance(40)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_long_step_leaves_no_lines_when_a_bar_shows_the_same() -> None:
+    """On a terminal the bar tells how far it is, with --verbose too; the last line is the finished step's."""
+    code = SHOWS_A_STEP.replace("progress.DELAY = 0.0", "progress.DELAY = progress.LINE_SECONDS = 0.0")
+    code = code.replace("with progress.track_step", "with progress.narrating(True), progress.track_step")
+    _, shown = run_on_terminal(code)
+    assert " pairs in " not in shown.replace("scoring: 1,500 pairs in ", "")
 
 
 def test_narrating_names_the_whole_only_when_a_step_has_steps(capsys: pytest.CaptureFixture[str]) -> None:
