@@ -13,8 +13,8 @@ from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 from model.training.runs import NETWORK
 
 FORMAT: Final = 7
-"""Of the file, and of what an interrupted run has kept: raised too when the sampler draws something else, or
-what is kept of it has another form."""
+"""Of the file, and of what an interrupted run has kept: raised too when the sampler draws something else, a
+feature is another number, or what is kept has another form."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

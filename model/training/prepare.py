@@ -1,7 +1,9 @@
 """Training ratings to held-out rows with their features, as whoever trains on them needs them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from model.features import compute_features, feature_names
 from model.history import History
 from model.training.bulk_neighbours import build_bulk_search
 from model.training.folds import FoldRows, assign_folds, build_fold_rows
+from model.training.kept import read_kept, write_kept
 
 VALIDATION_SHARE = 0.1
 """Share of the users whose rows decide when the heads stop."""
@@ -22,6 +25,7 @@ MOST_SAMPLED = 300_000
 MOST_HEAD_ROWS = 2
 """A fold of a large data set has more rows than the heads need: the rows of as many users are drawn as have
 this many times `head_rows`."""
+_KEPT = "features.npz"
 MIN_RATINGS = 20
 """Fewer training ratings than this leave folds without rows."""
 
@@ -43,12 +47,20 @@ class PreparedRows:
     """The folds whose rows these are."""
 
 
-def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
+def prepare_rows(
+    history: History,
+    config: RunConfig,
+    folder: Path | None = None,
+    *,
+    say: Callable[[str], None] = print,
+) -> PreparedRows:
     """Hold out enough folds to train the heads on and compute their features.
 
     Args:
         history: the index of the training ratings.
         config: the run's configuration.
+        folder: where the features are kept, to resume from; None keeps nothing.
+        say: told where they are damaged.
 
     Raises:
         DataError: if there are too few ratings.
@@ -71,12 +83,17 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
     if share < 1:
         users = rng.random(history.n_users) < share
     rows = build_fold_rows(history, folds, movie_row_folds, chosen=chosen, users=users, rng=rng)
-    search = build_bulk_search(
-        history, folds, movie_row_folds, rows.group_folds, most_candidates=training.most_candidates
-    )
-    table = compute_features(
-        history, rows.views, rows.contexts, rows.queries, search=search, names=feature_names("full")
-    )
+    kept = None if folder is None else read_kept(folder / _KEPT, say)
+    if kept is None:
+        search = build_bulk_search(
+            history, folds, movie_row_folds, rows.group_folds, most_candidates=training.most_candidates
+        )
+        table = compute_features(
+            history, rows.views, rows.contexts, rows.queries, search=search, names=feature_names("full")
+        )
+        kept = {"matrix": table.matrix}
+        if folder is not None:
+            write_kept(folder / _KEPT, kept)
     validation_users = rng.random(history.n_users) < VALIDATION_SHARE
     is_validation = validation_users[rows.contexts.users[rows.queries.groups]]
     if is_validation.all() or not is_validation.any():
@@ -84,7 +101,7 @@ def prepare_rows(history: History, config: RunConfig) -> PreparedRows:
         is_validation = np.arange(len(rows.stars)) % round(1 / VALIDATION_SHARE) == 0
     return PreparedRows(
         rows=rows,
-        features=torch.from_numpy(table.matrix),
+        features=torch.from_numpy(kept["matrix"]),
         is_validation=torch.from_numpy(is_validation),
         folds=folds,
         movie_row_folds=movie_row_folds,

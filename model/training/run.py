@@ -200,7 +200,7 @@ def _fit(
     history: History, config: RunConfig, work: Path, say: Say, *, compare: bool
 ) -> dict[str, TrainedNetwork]:
     """Train the network asked for and, to compare it with, the one of the seed features."""
-    prepared = prepare_rows(history, config)
+    prepared = prepare_rows(history, config, work, say=say)
     say(f"features of {len(prepared.rows.stars):,} held-out rows computed")
     networks = {}
     if config.training.features == "seed" or compare:

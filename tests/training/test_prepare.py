@@ -1,7 +1,10 @@
 """Held-out rows: which are chosen, who trains, who validates."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from builders import Rated, make_history
 from tiny_run import TINY_CONFIG, change_training
 
@@ -29,6 +32,23 @@ def test_prepare_rows_holds_out_whole_folds_when_head_rows_are_few(
     assert len(pairs) == n_held_out
     assert n_held_out < len(prepared.rows.stars) <= 2 * n_held_out
     assert prepared.features.shape == (len(prepared.rows.stars), len(FULL_FEATURES))
+
+
+def test_prepare_rows_finds_no_neighbours_again_when_the_folder_has_the_features(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an interruption the features are read; all else of the rows is the same as without a folder."""
+    prepare_rows(history, TINY_CONFIG, tmp_path, say=pytest.fail)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(prepare, "build_bulk_search", refuse)
+    again = prepare_rows(history, TINY_CONFIG, tmp_path, say=pytest.fail)
+    assert torch.equal(again.features, prepared.features)
+    assert torch.equal(again.is_validation, prepared.is_validation)
+    assert np.array_equal(again.rows.stars, prepared.rows.stars)
+    assert np.array_equal(again.rows.queries.movies, prepared.rows.queries.movies)
 
 
 @pytest.mark.parametrize(("most_sampled", "n_folds"), [(300_000, 5), (4_800, 4), (100, 3)])
