@@ -36,6 +36,7 @@ NOT_RUN = {
     "make demo": ".ci/run begins with it",
     "source .venv/bin/activate": "the test runs in that environment",
     "make test": "this is it",
+    "pip install --constraint": "downloads packages; the test runs where they are installed",
     "make serve": "the curl commands are sent to a server of the test's own, with the same settings",
     "python -m deploy.build_zip": "downloads packages; tests/deploy builds from what is installed",
     "docker ": "needs a container engine",
