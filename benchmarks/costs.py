@@ -155,7 +155,9 @@ def measure_cold_start(bundle: Bundle) -> dict[str, float]:
     for _ in range(N_STARTS):
         for name, code in (("bare", _BARE), ("cold", _COLD)):
             started = repr(time.time())
-            times[name].append(run_apart(["-c", code, started, *arguments], MODEL_BUNDLE=served))
+            # as installed, with bytecode: compiling it anew at each start would take 0.05 s more
+            environment = {"MODEL_BUNDLE": served, "PYTHONDONTWRITEBYTECODE": ""}
+            times[name].append(run_apart(["-c", code, started, *arguments], **environment))
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
