@@ -56,6 +56,9 @@ class TrainingConfig:
     most_candidates: int = _setting(
         MOST_CANDIDATES, "raters of a movie, evenly spread in time, among whom neighbours are sought"
     )
+    sampler_ratings: int = _setting(
+        200_000_000, "ratings that the sampler is given, at most; of more, all those of users drawn at random"
+    )
     burn_in: int = _setting(20, "rounds of the sampler before the first kept sample")
     thinning: int = _setting(2, "rounds of the sampler from one kept sample to the next")
     batch_size: int = _setting(2048, "rows a step")
@@ -67,8 +70,8 @@ class TrainingConfig:
         _require_at_least(
             self,
             {
-                "epochs": 1, "seed": 0, "n_folds": 2, "head_rows": 1, "most_candidates": 4, "burn_in": 0,
-                "thinning": 1, "batch_size": 1, "patience": 1,
+                "epochs": 1, "seed": 0, "n_folds": 2, "head_rows": 1, "most_candidates": 4,
+                "sampler_ratings": 1, "burn_in": 0, "thinning": 1, "batch_size": 1, "patience": 1,
             },
         )  # fmt: skip
         if self.n_folds > MOST_FOLDS:

@@ -87,6 +87,7 @@ def test_flags_refuse_with_one_line_when_value_is_no_choice_or_number(
         ("seed", 0),
         ("n_folds", 2),
         ("head_rows", 1),
+        ("sampler_ratings", 1),
         ("burn_in", 0),
         ("thinning", 1),
         ("batch_size", 1),

@@ -171,7 +171,7 @@ def _sample(
     if held_out is not None:
         n_samples = max(MIN_FOLD_SAMPLES, n_samples // 2)
     stream = 0 if held_out is None else held_out + 1
-    observed = _collect_observations(history, prepared, held_out)
+    observed = _collect_observations(history, prepared, held_out, users=_draw_users(history, config))
     chain_file = ChainFile(folder / f"chain-{name}.npz", say)
     with (
         # idle BLAS threads spin for a while and take the cores from the compiled loops
@@ -193,26 +193,52 @@ def _sample(
     return posterior
 
 
-def _collect_observations(history: History, prepared: PreparedRows, held_out: int | None) -> Observations:
-    """The ratings of all rows, or of all but one fold's, by user and by movie."""
-    users, movies = (
+def _draw_users(history: History, config: RunConfig) -> NDArray[np.bool_] | None:
+    """(n_users,) whose ratings the sampler is given; None where it is given everybody's."""
+    most = config.training.sampler_ratings
+    if history.n_ratings <= most:
+        return None
+    order = np.random.default_rng([config.training.seed, 5]).permutation(history.n_users)
+    n_ratings = np.cumsum(np.diff(history.user_offsets)[order])
+    drawn = np.zeros(history.n_users, dtype=np.bool_)
+    drawn[order[: max(1, int(np.searchsorted(n_ratings, most, side="right")))]] = True
+    return drawn
+
+
+def _collect_observations(
+    history: History, prepared: PreparedRows, held_out: int | None, *, users: NDArray[np.bool_] | None = None
+) -> Observations:
+    """The ratings of all rows, or of all but one fold's, by user and by movie; only of these users, if given.
+
+    The users are numbered anew: only those that are there have vectors.
+    """
+    (user_offsets, user_movies, stars), (movie_offsets, movie_users, movie_stars) = (
         _keep_rows(*side, held_out)
         for side in track_items(
             (
-                (history.user_offsets, history.user_movies, history.user_codes, prepared.folds),
-                (history.movie_offsets, history.movie_users, history.movie_codes, prepared.movie_row_folds),
+                (
+                    history.user_offsets, history.user_movies, history.user_codes, prepared.folds,
+                    None if users is None else np.repeat(users, np.diff(history.user_offsets)),
+                ),
+                (
+                    history.movie_offsets, history.movie_users, history.movie_codes, prepared.movie_row_folds,
+                    None if users is None else users[history.movie_users],
+                ),
             ),
             "collecting ratings",
             unit="sides",
         )
-    )
+    )  # fmt: skip
+    if users is not None:
+        user_offsets = np.append(user_offsets[:-1][users], user_offsets[-1:])
+        movie_users = (np.cumsum(users, dtype=np.int32) - 1)[movie_users]
     return Observations(
-        stars=users[2],
-        user_offsets=users[0],
-        user_movies=users[1],
-        movie_offsets=movies[0],
-        movie_users=movies[1],
-        movie_stars=movies[2],
+        stars=stars,
+        user_offsets=user_offsets,
+        user_movies=user_movies,
+        movie_offsets=movie_offsets,
+        movie_users=movie_users,
+        movie_stars=movie_stars,
     )
 
 
@@ -221,11 +247,16 @@ def _keep_rows(
     others: NDArray[np.int32],
     codes: NDArray[np.uint8],
     folds: NDArray[np.int8],
+    kept: NDArray[np.bool_] | None,
     held_out: int | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Where each user's or movie's rows start, whom they are about, and their stars; not those of a fold."""
+    """Where each user's or movie's rows start, whom they are about, and their stars.
+
+    Of the rows that are kept, or all; not those of a fold.
+    """
     if held_out is not None:
-        kept = folds != held_out
+        kept = folds != held_out if kept is None else kept & (folds != held_out)
+    if kept is not None:
         offsets = np.concatenate([[0], np.cumsum(kept)])[offsets]
         others, codes = others[kept], codes[kept]
     return offsets, others, codes * np.float32(HALF_STAR)

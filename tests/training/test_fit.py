@@ -306,3 +306,78 @@ def test_training_is_quiet_when_standard_error_is_no_terminal(
     """Neither a progress bar nor Lightning's remarks reach a log file."""
     fit_full(history, prepared, TINY_CONFIG, tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("held_out", [None, 0])
+@pytest.mark.parametrize(("most", "n_drawn"), [(600, None), (1, 1)])
+def test_the_sampler_gets_whole_users_up_to_its_most_when_ratings_are_more(
+    history: History,
+    prepared: PreparedRows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held_out: int | None,
+    most: int,
+    n_drawn: int | None,
+) -> None:
+    """Every rating of the users drawn, but those held out, by user and by movie alike; one user at least."""
+    seen: list[Observations] = []
+
+    def watch(data: Observations, **_: object) -> Posterior:
+        seen.append(data)
+        raise InterruptedError
+
+    monkeypatch.setattr(fit, "sample_posterior", watch)
+    chosen = range(1) if held_out == 0 else range(0)
+    with pytest.raises(InterruptedError):
+        encode_rows(
+            history,
+            dataclasses.replace(prepared, chosen=chosen),
+            change_training(sampler_ratings=most),
+            tmp_path,
+        )
+    [data] = seen
+    users = np.repeat(np.arange(len(data.user_offsets) - 1), np.diff(data.user_offsets))
+    movies = np.repeat(np.arange(history.n_movies), np.diff(data.movie_offsets))
+    by_user = sorted(zip(users, data.user_movies, data.stars, strict=True))
+    assert by_user == sorted(zip(data.movie_users, movies, data.movie_stars, strict=True))
+
+    # who they are: the users of the history whose ratings, without those held out, these are
+    everybody: dict[tuple[tuple[int, float], ...], int] = {}
+    for user in range(history.n_users):
+        rows = history.user_rows(user)
+        kept = [row for row in range(rows.start, rows.stop) if prepared.folds[row] != held_out]
+        ratings = tuple((int(history.user_movies[row]), history.user_codes[row] / 2) for row in kept)
+        everybody[ratings] = rows.stop - rows.start
+    n_ratings = [
+        everybody[
+            tuple((int(movie), float(stars)) for owner, movie, stars in by_user_order(data) if owner == user)
+        ]
+        for user in range(len(data.user_offsets) - 1)
+    ]
+    if n_drawn is None:
+        assert 0 < len(n_ratings) < history.n_users
+        assert sum(n_ratings) <= most
+        assert (
+            most - sum(n_ratings) < np.diff(history.user_offsets).max()
+        )  # one more user would not have fitted
+    else:
+        assert len(n_ratings) == n_drawn
+
+
+def by_user_order(data: Observations) -> list[tuple[int, int, float]]:
+    """The ratings by user, as they come."""
+    users = np.repeat(np.arange(len(data.user_offsets) - 1), np.diff(data.user_offsets))
+    return list(zip(users.tolist(), data.user_movies.tolist(), data.stars.tolist(), strict=True))
+
+
+def test_networks_are_the_same_when_the_sampler_may_have_more_than_there_is(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """A bound that does not bind changes nothing; one that does, trains all the same."""
+    free, bound, drawn = (
+        predict_full(history, prepared, change_training(sampler_ratings=most), tmp_path / str(most))
+        for most in (200_000_000, history.n_ratings, history.n_ratings // 2)
+    )
+    assert free == bound
+    assert free != drawn
+    assert np.isfinite(drawn).all()
