@@ -308,6 +308,12 @@ def test_training_is_quiet_when_standard_error_is_no_terminal(
     assert capfd.readouterr() == ("", "")
 
 
+def list_by_user(data: Observations) -> list[tuple[int, int, float]]:
+    """User, movie and stars of each rating, in the order of the users' rows."""
+    users = np.repeat(np.arange(len(data.user_offsets) - 1), np.diff(data.user_offsets))
+    return list(zip(users.tolist(), data.user_movies.tolist(), data.stars.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("held_out", [None, 0])
 @pytest.mark.parametrize(("most", "n_drawn"), [(600, None), (1, 1)])
 def test_the_sampler_gets_whole_users_up_to_its_most_when_ratings_are_more(
@@ -336,10 +342,10 @@ def test_the_sampler_gets_whole_users_up_to_its_most_when_ratings_are_more(
             tmp_path,
         )
     [data] = seen
-    users = np.repeat(np.arange(len(data.user_offsets) - 1), np.diff(data.user_offsets))
-    movies = np.repeat(np.arange(history.n_movies), np.diff(data.movie_offsets))
-    by_user = sorted(zip(users, data.user_movies, data.stars, strict=True))
-    assert by_user == sorted(zip(data.movie_users, movies, data.movie_stars, strict=True))
+    by_user = list_by_user(data)
+    movies = np.repeat(np.arange(history.n_movies), np.diff(data.movie_offsets)).tolist()
+    by_movie = zip(data.movie_users.tolist(), movies, data.movie_stars.tolist(), strict=True)
+    assert sorted(by_user) == sorted(by_movie)
 
     # who they are: the users of the history whose ratings, without those held out, these are
     everybody: dict[tuple[tuple[int, float], ...], int] = {}
@@ -348,12 +354,10 @@ def test_the_sampler_gets_whole_users_up_to_its_most_when_ratings_are_more(
         kept = [row for row in range(rows.start, rows.stop) if prepared.folds[row] != held_out]
         ratings = tuple((int(history.user_movies[row]), history.user_codes[row] / 2) for row in kept)
         everybody[ratings] = rows.stop - rows.start
-    n_ratings = [
-        everybody[
-            tuple((int(movie), float(stars)) for owner, movie, stars in by_user_order(data) if owner == user)
-        ]
-        for user in range(len(data.user_offsets) - 1)
-    ]
+    drawn: dict[int, list[tuple[int, float]]] = {}
+    for user, movie, given in by_user:
+        drawn.setdefault(user, []).append((movie, given))
+    n_ratings = [everybody[tuple(ratings)] for ratings in drawn.values()]
     if n_drawn is None:
         assert 0 < len(n_ratings) < history.n_users
         assert sum(n_ratings) <= most
@@ -362,12 +366,6 @@ def test_the_sampler_gets_whole_users_up_to_its_most_when_ratings_are_more(
         )  # one more user would not have fitted
     else:
         assert len(n_ratings) == n_drawn
-
-
-def by_user_order(data: Observations) -> list[tuple[int, int, float]]:
-    """The ratings by user, as they come."""
-    users = np.repeat(np.arange(len(data.user_offsets) - 1), np.diff(data.user_offsets))
-    return list(zip(users.tolist(), data.user_movies.tolist(), data.stars.tolist(), strict=True))
 
 
 def test_networks_are_the_same_when_the_sampler_may_have_more_than_there_is(
