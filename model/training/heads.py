@@ -171,6 +171,8 @@ def _train(
         # the rows are in memory: worker processes would only copy them
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        # whoever says cpu means it
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
         # Lightning 2.6 flattens its data loaders through a class that torch 2.13 deprecates
         warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
         try:
