@@ -12,7 +12,7 @@ from model.training.base import Base
 from model.training.network import Heads, Intervals, RatingNetwork, UserEncoder
 from model.training.runs import NETWORK
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Of the file, and of what an interrupted run has kept: raised too when the sampler draws something else, a
 feature is another number, or what is kept has another form."""
 

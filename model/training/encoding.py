@@ -102,6 +102,25 @@ def encode_queries(encoder: UserEncoder, contexts: Contexts, queries: Queries) -
 
 
 @torch.no_grad()
+def encode_strangers(encoder: UserEncoder, movies: MovieIndexes) -> Tensor:
+    """Compute the encoder's mean for users without ratings.
+
+    Args:
+        encoder: on the CPU.
+        movies: (n,) indexes of the catalogue.
+
+    Returns:
+        float32 (n,), stars.
+    """
+    nobody = torch.zeros(1, 1)
+    asked, place = np.unique(movies, return_inverse=True)
+    rows = torch.from_numpy(asked.astype(np.int64) + 1)
+    means, _ = encoder(nobody.long(), nobody, nobody, torch.zeros_like(rows), rows)
+    answers: Tensor = means[torch.from_numpy(place)]
+    return answers
+
+
+@torch.no_grad()
 def predict_queries(
     network: RatingNetwork, features: NDArray[np.float32], contexts: Contexts, queries: Queries
 ) -> NDArray[np.float32]:

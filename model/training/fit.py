@@ -17,7 +17,7 @@ from model.table import HALF_STAR
 from model.training.base import Base, mix_base
 from model.training.chain import ChainFile
 from model.training.checkpoint import TrainedNetwork
-from model.training.encoding import encode_queries
+from model.training.encoding import encode_queries, encode_strangers
 from model.training.gibbs import Observations, Posterior, sample_posterior
 from model.training.heads import fit_heads, fit_intervals
 from model.training.kept import read_kept, write_kept
@@ -39,6 +39,8 @@ class EncodedRows:
     """float32 (n,) predictions of encoders that have not seen the rows, stars."""
     spreads: torch.Tensor
     """float32 (n,) their standard deviations over the samples, stars."""
+    strangers: torch.Tensor
+    """float32 (n,) their predictions of the same movies for users without ratings, stars."""
     encoder: UserEncoder
     """The posterior of all rows."""
     is_plain: bool
@@ -65,7 +67,7 @@ def encode_rows(
         say: told where what is kept is damaged.
     """
     rows, is_doubted = prepared.rows, history.n_ratings <= MOST_DOUBTED
-    means, spreads, plain = torch.zeros(3, len(rows.stars))
+    means, spreads, strangers, plain = torch.zeros(4, len(rows.stars))
     query_folds = rows.group_folds[rows.queries.groups]
     for fold in prepared.chosen:
         posterior = _sample(history, prepared, config, folder, fold, say)
@@ -73,27 +75,46 @@ def encode_rows(
         queries = rows.queries.take(asked)
         encoder = UserEncoder.from_posterior(posterior)
         means[asked], spreads[asked] = encode_queries(encoder, rows.contexts, queries)
+        strangers[asked] = encode_strangers(encoder, queries.movies)
         if is_doubted:
             biases = forget_tastes(posterior, _collect_observations(history, prepared, fold))
             plain[asked], _ = encode_queries(UserEncoder.from_posterior(biases), rows.contexts, queries)
     posterior = _sample(history, prepared, config, folder, None, say)
-    if is_doubted and not _is_proven(
-        history, prepared, join_inputs(prepared.features, means, spreads), plain
-    ):
+    encoded = EncodedRows(means, spreads, strangers, UserEncoder.from_posterior(posterior), is_plain=False)
+    if is_doubted and not _is_proven(history, prepared, encoded, plain):
         biases = forget_tastes(posterior, _collect_observations(history, prepared, None))
         encoder = UserEncoder.from_posterior(biases)
-        return EncodedRows(plain, torch.zeros_like(plain), encoder, is_plain=True)
-    return EncodedRows(means, spreads, UserEncoder.from_posterior(posterior), is_plain=False)
+        return EncodedRows(plain, torch.zeros_like(plain), strangers, encoder, is_plain=True)
+    return encoded
 
 
-def _is_proven(history: History, prepared: PreparedRows, inputs: torch.Tensor, plain: torch.Tensor) -> bool:
+def _is_proven(history: History, prepared: PreparedRows, encoded: EncodedRows, plain: torch.Tensor) -> bool:
     """Whether the held-out rows show that what the heads would correct is better than plain biases."""
     if history.n_ratings < FEWEST_RATINGS:
         return False
     rows, scale = prepared.rows, history.scale
-    base = mix_base(inputs, torch.from_numpy(rows.stars), _compute_mean(history), feature_names("full"))
+    inputs = join_inputs(prepared.features, encoded.means, encoded.spreads)
+    base = _mix_base(history, prepared, encoded, inputs, feature_names("full"))
     mixed, biased = (predicted.clamp(scale.low, scale.high).numpy() for predicted in (base(inputs), plain))
     return is_ahead(mixed, biased, rows.stars, rows.contexts.users[rows.queries.groups])
+
+
+def _mix_base(
+    history: History,
+    prepared: PreparedRows,
+    encoded: EncodedRows,
+    inputs: torch.Tensor,
+    names: tuple[str, ...],
+) -> Base:
+    rows = prepared.rows
+    return mix_base(
+        inputs,
+        encoded.strangers,
+        torch.from_numpy(rows.is_early),
+        torch.from_numpy(rows.stars),
+        _compute_mean(history),
+        names,
+    )
 
 
 def fit_network(
@@ -117,21 +138,21 @@ def fit_network(
     """
     columns = [feature_names("full").index(name) for name in names]
     features, stars = prepared.features[:, columns], torch.from_numpy(prepared.rows.stars)
-    overall_mean = _compute_mean(history)
-    inputs, base = features, Base.constant(overall_mean, len(names))
+    inputs, base = features, Base.constant(_compute_mean(history), len(names))
     if encoded is not None:
         inputs = join_inputs(features, encoded.means, encoded.spreads)
         if encoded.is_plain:
             base = Base.encoder_alone(inputs.shape[1])
         else:
-            base = mix_base(inputs, stars, overall_mean, names)
+            base = _mix_base(history, prepared, encoded, inputs, names)
     rows = HeadRows(inputs, base(inputs), stars)
     heads = fit_heads(rows, prepared.is_validation, history.scale, config, folder / "heads")
     if encoded is not None and encoded.is_plain:
         heads.shrink(0.0)
+    with torch.no_grad():
+        predicted = base.correct(inputs, heads(inputs).mean(0)).clamp(history.scale.low, history.scale.high)
     intervals = fit_intervals(
-        rows,
-        heads,
+        HeadRows(inputs, predicted, stars),
         prepared.is_validation,
         torch.from_numpy(prepared.rows.is_shortened),
         history.scale,

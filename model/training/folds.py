@@ -19,8 +19,8 @@ from model.views import Contexts, Queries, Views, build_views
 NEW_SHARE = 0.2
 """Share of the shortened contexts that are emptied, beside those whose drawn length is zero."""
 NEXT_RATINGS = 100
-"""How many of a user's next ratings a shortened context is asked for, beside as many as it keeps: the
-heaviest raters would outweigh everybody else where little is known."""
+"""How many of a user's next ratings a shortened context is asked for, beside as many as it keeps, and an
+empty one in any case: the heaviest raters would outweigh everybody else where little is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,8 @@ class FoldRows:
     """(n_queries,) what to predict."""
     is_shortened: NDArray[np.bool_]
     """(n_queries,) whether the row's context is a shortened copy."""
+    is_early: NDArray[np.bool_]
+    """(n_queries,) whether the context is whole and the row one of its user's first `NEXT_RATINGS`."""
 
 
 def assign_folds(users: UserIndexes, movies: MovieIndexes, *, n_folds: int, seed: int) -> NDArray[np.int8]:
@@ -108,6 +110,8 @@ def build_fold_rows(
     context_rows = np.concatenate([part.context_rows for part in parts])
     query_rows = np.concatenate([part.query_rows for part in parts])
     movies = history.user_movies[query_rows]
+    is_shortened = np.concatenate([np.full(len(part.query_rows), part.is_shortened) for part in parts])
+    places = query_rows - history.user_offsets[row_users[query_rows]]
     return FoldRows(
         views=build_views(np.stack(histograms)),
         contexts=Contexts(
@@ -130,7 +134,8 @@ def build_fold_rows(
             days=history.user_days[query_rows].astype(np.int32),
         ),
         stars=history.user_codes[query_rows] * np.float32(HALF_STAR),
-        is_shortened=np.concatenate([np.full(len(part.query_rows), part.is_shortened) for part in parts]),
+        is_shortened=is_shortened,
+        is_early=~is_shortened & (places < NEXT_RATINGS),
     )
 
 

@@ -44,14 +44,13 @@ def require_accelerator(name: str) -> None:
 
 def fit_intervals(
     rows: HeadRows,
-    heads: Heads,
     is_validation: Tensor,
     is_shortened: Tensor,
     scale: RatingScale,
     config: RunConfig,
     folder: Path,
 ) -> Intervals:
-    """Train the intervals around the predictions of trained heads, and calibrate them on the held-out rows.
+    """Train the intervals around predictions, and calibrate them on the held-out rows.
 
     They reach equally far to both sides: as many standard deviations as cover the wanted share of the errors
     (split conformal prediction), so that coverage does not rest on the errors being Gaussian. A reach for
@@ -61,8 +60,7 @@ def fit_intervals(
     79.5 % with those alone, 79.4 to 79.9 % with all).
 
     Args:
-        rows: what the heads were trained on and validated with.
-        heads: the trained heads.
+        rows: what the heads were trained on and validated with; their bases are the predictions.
         is_validation: bool (n,) the rows that only decide when to stop.
         is_shortened: bool (n,) the rows whose history was cut short. Where the heads can tell them apart they
             would make the others' intervals too wide: beside n whole ones they count 500 / (500 + n) each.
@@ -73,13 +71,10 @@ def fit_intervals(
     Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, Distribution-free predictive inference for
         regression, JASA 2018, section 5.2 (locally weighted).
     """
-    with torch.no_grad():
-        predicted = (rows.bases + heads(rows.inputs)).mean(0).clamp(scale.low, scale.high)
-    errors = rows.stars - predicted
-    around = HeadRows(rows.inputs, predicted, rows.stars)
+    errors = rows.stars - rows.bases
     start = float(errors[~is_validation].square().mean().clamp_min(MIN_VARIANCE).log() / 2)
     spread_heads = fit_heads(
-        around, is_validation, scale, config, folder, build_module=SpreadModule, start=start
+        rows, is_validation, scale, config, folder, build_module=SpreadModule, start=start
     )
     with torch.no_grad():
         deviations = spread_heads(rows.inputs).mean(0).exp()

@@ -11,7 +11,8 @@ class KnownUserNetwork(nn.Module):
 
     A single prediction takes about as long as its operations are many, and hardly longer where they are
     larger. So all that is linear in the inputs (standardising them, and the base) is one matrix product, both
-    groups of heads run side by side, and constants are folded into what is multiplied anyway.
+    groups of heads run side by side, and constants are folded into what is multiplied anyway. Its users have
+    ratings, so everybody is corrected.
 
     Args:
         network: one with an encoder; its heads and those of its intervals are standardised alike.

@@ -278,7 +278,7 @@ class RatingNetwork(nn.Module):
 
     def correct(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Add the heads' corrections to what they correct, and the interval; see `forward`."""
-        predicted = (self.base(inputs) + self.heads(inputs)).mean(0).clamp(self.low, self.high)
+        predicted = self.base.correct(inputs, self.heads(inputs).mean(0)).clamp(self.low, self.high)
         lowest, highest = self.intervals(inputs, predicted)
         return predicted, lowest.clamp(self.low, self.high), highest.clamp(self.low, self.high)
 

@@ -29,19 +29,36 @@ def test_base_is_the_last_input_but_one_when_encoder_is_alone() -> None:
     assert Base.encoder_alone(3)(torch.tensor([[7.0, 3.5, 0.5], [0.0, 2.5, 0.5]])).tolist() == [3.5, 2.5]
 
 
-def mix(n_rows: int, *, n_ratings: float, right: float, missed: float = 0.0) -> Base:
+def test_base_is_corrected_when_user_has_ratings() -> None:
+    """A user without ratings gets the second mix alone, somebody with one both mixes and the correction."""
+    base = Base(torch.tensor([1.0, 4.0]), torch.zeros(2, 1), torch.tensor([0.5]))
+    inputs = torch.tensor([[0.0], [math.log1p(1)]])
+    expected = [4.0, 1 + 3 / math.sqrt(2) - 0.25]
+    assert base.correct(inputs, torch.tensor([0.75, -0.25])).tolist() == pytest.approx(expected)
+
+
+def test_base_is_corrected_for_everybody_when_constant() -> None:
+    """Where numbers of ratings are no input nobody can be told from somebody without any."""
+    assert Base.constant(3.0, 1).correct(torch.zeros(1, 1), torch.tensor([0.5])).tolist() == [3.5]
+
+
+def mix(n_rows: int, *, n_ratings: float, is_early: bool, right: float, missed: float = 0.0) -> Base:
     """The base found from rows of one kind of user, whose biases say 3 and whose encoder says 4, then 2.
+
+    Of users without ratings the biases say 2.75 and the encoder 3.75, then 1.75.
 
     Args:
         n_rows: an even number.
         n_ratings: of the user.
+        is_early: whether they are first ratings.
         right: the share of the encoder in the actual ratings.
         missed: how far they are above both, stars.
     """
     gains = torch.tensor([1.0, -1.0]).repeat(n_rows // 2)
     inputs = torch.tensor([7.0, math.log1p(n_ratings), 0.25, 0.25, 0.0, 0.5]).repeat(n_rows, 1)
     inputs[:, 4] = 3 + gains
-    base = mix_base(inputs, 3 + right * gains + missed, 2.5, NAMES)
+    stars = (2.75 if is_early else 3) + right * gains + missed
+    base = mix_base(inputs, 2.75 + gains, torch.full((n_rows,), is_early), stars, 2.5, NAMES)
     assert base.weights[:, [0, 1, 5]].count_nonzero() == 0
     return base
 
@@ -60,31 +77,32 @@ def mix(n_rows: int, *, n_ratings: float, right: float, missed: float = 0.0) -> 
 def test_mix_base_weighs_encoder_against_biases_when_one_is_right(
     right: float, n_rows: int, share: float
 ) -> None:
-    """The mean of all is 2.5 and the biases add 0.5 to it; 1,000 more rows say half and half.
+    """The mean of all is 2.5 and the biases add to it; 1,000 more rows say half and half.
 
     Of what is not the encoder's share, 10,000 / (10,000 + n rows) is left for users known well, a half after
-    10,000; for new ones, all of it.
+    10,000; for users without ratings half of the encoder's share is kept.
     """
-    new = mix(n_rows, n_ratings=0, right=right)
-    assert new.weights[1, [4, 2, 3]].tolist() == pytest.approx([share, 1 - share, 1 - share], abs=1e-4)
-    assert new.constants[1].item() == pytest.approx(2.5 * (1 - share), abs=1e-4)
-    known = mix(n_rows, n_ratings=math.expm1(40.0), right=right)
+    new = mix(n_rows, n_ratings=math.expm1(40.0), is_early=True, right=right)
+    kept = share / 2
+    assert new.weights[1, [4, 3]].tolist() == pytest.approx([kept, 1 - kept], abs=1e-4)
+    assert new.constants[1].item() == pytest.approx(2.5 * (1 - kept), abs=1e-4)
+    known = mix(n_rows, n_ratings=math.expm1(40.0), is_early=False, right=right)
     kept = (1 - share) * 10_000 / (10_000 + n_rows)
     assert known.weights[0, [4, 2, 3]].tolist() == pytest.approx([1 - kept, kept, kept], abs=1e-4)
     assert known.constants[0].item() == pytest.approx(2.5 * kept, abs=1e-4)
 
 
-def test_mix_base_says_half_and_half_when_nobody_is_without_ratings() -> None:
-    """Nothing is known of users without ratings but what is believed beforehand."""
-    base = mix(4_000, n_ratings=math.expm1(40.0), right=1.0)
-    assert base.weights[1, [4, 2, 3]].tolist() == pytest.approx([0.5, 0.5, 0.5], abs=1e-4)
-    assert base.constants[1].item() == pytest.approx(1.25, abs=1e-4)
+def test_mix_base_says_a_quarter_when_nobody_is_new() -> None:
+    """Nothing is known of first ratings but what is believed beforehand: one half, of which half is kept."""
+    base = mix(4_000, n_ratings=math.expm1(40.0), is_early=False, right=1.0)
+    assert base.weights[1, [4, 2, 3]].tolist() == pytest.approx([0.25, 0.75, 0.75], abs=1e-4)
+    assert base.constants[1].item() == pytest.approx(0.75 * 2.5, abs=1e-4)
 
 
-def test_mix_base_adds_a_constant_when_users_without_ratings_like_what_they_choose() -> None:
+def test_mix_base_adds_a_constant_when_users_like_what_they_choose_first() -> None:
     """0.3 stars better than expected in 2,000 rows, and as expected in 1,000 more: 0.2."""
-    base = mix(2_000, n_ratings=0, right=0.5, missed=0.3)
-    assert base.constants[1].item() == pytest.approx(0.5 * 2.5 + 0.2, abs=1e-4)
+    base = mix(2_000, n_ratings=math.expm1(40.0), is_early=True, right=0.5, missed=0.3)
+    assert base.constants[1].item() == pytest.approx(0.75 * 2.5 + 0.2, abs=1e-4)
 
 
 def test_mix_base_believes_less_of_the_users_bias_when_few_ratings_mislead() -> None:
@@ -92,14 +110,6 @@ def test_mix_base_believes_less_of_the_users_bias_when_few_ratings_mislead() -> 
 
     0.5 x 0.25 x -0.8 would make up for it; 1,000 more rows say nothing, so it is -0.8 x 2 / 3.
     """
-    base = mix(2_000, n_ratings=3, right=0.5, missed=-0.1)
+    base = mix(2_000, n_ratings=3, is_early=False, right=0.5, missed=-0.1)
     assert (base.weights[1, 2] - base.weights[1, 3]).item() == pytest.approx(-1.6 / 3, abs=1e-4)
     assert (base.weights[0, 2] - base.weights[0, 3]).item() == 0
-
-
-def test_mix_base_gives_everybody_one_mix_when_counts_are_no_feature() -> None:
-    """Without the number of ratings nobody can be told from somebody new."""
-    inputs = torch.tensor([[0.5, 4.0, 0.5], [0.5, 2.0, 0.5]]).repeat(500, 1)
-    base = mix_base(inputs, torch.full((1_000,), 3.0), 2.5, ("movie_bias",))
-    # the biases are right: (0 + 1000 x 0.5) / 2000 is the encoder's
-    assert base(inputs[:2]).tolist() == pytest.approx([3.25, 2.75], abs=1e-4)

@@ -8,7 +8,7 @@ from network_builders import build_network, draw_posterior
 
 from model.history import NO_CUT, History
 from model.training.base import Base
-from model.training.encoding import encode_queries, encode_users, predict_queries
+from model.training.encoding import encode_queries, encode_strangers, encode_users, predict_queries
 from model.training.network import Heads, UserEncoder
 from model.views import Contexts, Queries, build_user_contexts
 
@@ -70,6 +70,14 @@ def test_encode_queries_equals_torch_when_each_is_asked_alone(encoder: UserEncod
     expected = [encode_alone(encoder, contexts, group, movie) for group, movie in ASKED]
     assert means.numpy() == pytest.approx([mean for mean, _ in expected], abs=1e-5)
     assert spreads.numpy() == pytest.approx([spread for _, spread in expected], abs=1e-5)
+
+
+def test_encode_strangers_equals_torch_when_context_is_empty(encoder: UserEncoder) -> None:
+    """Group 3 has no history; movies may come twice and in any order, unknown ones too."""
+    movies = [3, -1, 0, 3]
+    expected = [encode_alone(encoder, make_contexts(HISTORY), 3, movie)[0] for movie in movies]
+    found = encode_strangers(encoder, np.array(movies, dtype=np.int32))
+    assert found.tolist() == pytest.approx(expected, abs=1e-5)
 
 
 def test_encode_users_equals_the_encoder_when_histories_are_whole(encoder: UserEncoder) -> None:

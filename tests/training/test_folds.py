@@ -189,6 +189,24 @@ def test_fold_rows_see_all_other_ratings_of_the_user_when_whole() -> None:
     assert n_seen == 2 * prepared.history.n_users
 
 
+def test_early_rows_are_first_ratings_when_context_is_whole() -> None:
+    """The first 100 of each user's 150 ratings in time, other folds' counted, and no shortened row."""
+    history = make_history(
+        Rated(user, movie, 1 + (user + movie) % 5, day=200 - movie)
+        for user in range(6)
+        for movie in range(150)
+    )
+    prepared = prepare(history, n_folds=4, chosen=range(2))
+    fold_of, rows = fold_by_pair(prepared), prepared.rows
+    found = sorted(prepared.pair(query) for query in np.flatnonzero(rows.is_early).tolist())
+    # the latest movies come first
+    expected = [
+        (user, movie) for user in range(6) for movie in range(50, 150) if fold_of[user, movie] in {0, 1}
+    ]
+    assert found == expected
+    assert not (rows.is_early & rows.is_shortened).any()
+
+
 def test_shortened_contexts_are_first_ratings_and_ask_for_the_next_ones() -> None:
     """Of ratings outside the fold the first k, to ask for the fold's among the next 100 + k after them."""
     history = make_history(

@@ -41,11 +41,11 @@ def test_intervals_hold_four_fifths_of_the_weight_when_errors_are_skewed(tmp_pat
     is_validation, is_shortened = torch.arange(400) % 10 == 0, torch.arange(400) % 4 == 0
     scale = RatingScale(1.0, 5.0, 0.5)
     heads = fit_heads(rows, is_validation, scale, TINY_CONFIG, tmp_path / "heads")
-    intervals = fit_intervals(
-        rows, heads, is_validation, is_shortened, scale, TINY_CONFIG, tmp_path / "intervals"
-    )
     with torch.no_grad():
         predicted = (rows.bases + heads(inputs)).mean(0).clamp(1, 5)
+    around = HeadRows(inputs, predicted, stars)
+    intervals = fit_intervals(around, is_validation, is_shortened, scale, TINY_CONFIG, tmp_path / "intervals")
+    with torch.no_grad():
         lowest, highest = intervals(inputs, predicted)
     assert (highest - predicted).tolist() == pytest.approx((predicted - lowest).tolist(), abs=1e-5)
     weights = torch.where(is_shortened, 500 / 800, 1.0)

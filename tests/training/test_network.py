@@ -251,6 +251,21 @@ def test_network_corrects_its_base_when_there_is_an_encoder(posterior: Posterior
     assert predicted == pytest.approx(1 + 0.25 + 2 * 3 + mean / 2, abs=1e-4)
 
 
+def test_network_corrects_nothing_when_user_has_no_ratings(posterior: Posterior) -> None:
+    """The base is 2 x the feature, which is half of log(1 + n) here; with one rating the heads add 1."""
+    heads = Heads(torch.zeros(3), torch.ones(3), hidden_size=1, n_heads=1)
+    with torch.no_grad():
+        heads.biases[2].fill_(1.0)
+    weights, log_count = torch.tensor([[2.0, 0.0, 0.0]] * 2), torch.tensor([0.5, 0.0, 0.0])
+    base = Base(torch.zeros(2), weights, log_count)
+    encoder = UserEncoder.from_posterior(posterior)
+    network = build_network(heads, encoder=encoder, base=base, low=-100.0, high=100.0)
+    contexts = [torch.tensor([[3], [3]]), torch.tensor([[4.0], [4.0]]), torch.tensor([[0.0], [1.0]])]
+    counts = torch.tensor([[0.0], [float(np.log(2))]])
+    predicted = network(counts, *contexts, torch.tensor([0, 1]), torch.tensor([2, 2]))[0]
+    assert predicted.tolist() == pytest.approx([0.0, 2 * np.log(2) + 1])
+
+
 def test_heads_give_less_of_what_they_learned_when_shrunk() -> None:
     """Start 2 and learned 0.5: a gain of a quarter gives 2 + 0.125."""
     heads = Heads(torch.zeros(1), torch.ones(1), hidden_size=1, n_heads=1, start=2.0)
