@@ -23,6 +23,7 @@ from model.training.heads import fit_heads, fit_intervals
 from model.training.kept import read_kept, write_kept
 from model.training.module import HeadRows
 from model.training.network import RatingNetwork, UserEncoder, join_inputs
+from model.training.newcomers import place_newcomers
 from model.training.plain import FEWEST_RATINGS, MOST_DOUBTED, forget_tastes, is_ahead
 from model.training.prepare import PreparedRows
 
@@ -79,7 +80,7 @@ def encode_rows(
         if is_doubted:
             biases = forget_tastes(posterior, _collect_observations(history, prepared, fold))
             plain[asked], _ = encode_queries(UserEncoder.from_posterior(biases), rows.contexts, queries)
-    posterior = _sample(history, prepared, config, folder, None, say)
+    posterior = place_newcomers(_sample(history, prepared, config, folder, None, say), history)
     encoded = EncodedRows(means, spreads, strangers, UserEncoder.from_posterior(posterior), is_plain=False)
     if is_doubted and not _is_proven(history, prepared, encoded, plain):
         biases = forget_tastes(posterior, _collect_observations(history, prepared, None))
