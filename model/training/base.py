@@ -101,10 +101,10 @@ def mix_base(
     Where there is much to go by, nearly all is the encoder's; with a few users or a rating or two a movie, it
     may be worse than the biases, and a mean of both is better than either. The same goes for users without
     ratings, whatever the size of the data: those who rated a movie chose it, and the encoder, which makes up
-    for what they are like, asks what a user drawn at random would give. So their mix is found from
-    everybody's first ratings, asked for as if nothing were known of who gave them, and gets a constant for
-    how much better people like what they choose. From all rows comes, with the mix for users known well, how
-    much of the user's bias to believe while ratings are few.
+    for what they are like, asks what a user drawn at random would give. So their mix is found from the held-
+    out ones of everybody's first ratings, asked for as if nothing were known of who gave them, with a
+    constant for how much better people like what they choose. From all rows comes, with the mix for users
+    known well, how much of the user's bias to believe while ratings are few.
 
     Args:
         inputs: (n, n_features + 2) the heads' inputs.
@@ -147,7 +147,10 @@ def mix_base(
 
 
 def _regress(columns: Tensor, wanted: Tensor, expected: list[float]) -> Tensor:
-    """The weights of columns that give what is wanted, as if `TRUST_ROWS` more rows had said the expected."""
+    """The weights of columns that give what is wanted.
+
+    As if `TRUST_ROWS` more rows, on average like those given, had said the expected ones.
+    """
     worth = (columns.square().sum(0) / max(len(columns), 1) * TRUST_ROWS).clamp_min(1e-9)
     squares = columns.T @ columns + worth.diag()
     weights: Tensor = torch.linalg.solve(squares, columns.T @ wanted + worth * worth.new_tensor(expected))

@@ -46,7 +46,7 @@ class Posterior:
     movie_vectors: NDArray[np.float32]
     """(n_samples, n_movies, rank + 1); the first entry is the movie's bias, stars."""
     movie_means: NDArray[np.float32]
-    """(n_samples, rank + 1) the vector of a movie nobody has rated."""
+    """(n_samples, rank + 1) the prior mean: the vector of a movie that the catalogue does not list."""
     movie_links: NDArray[np.float32]
     """(n_samples, n_movies, rank + 1) what having rated each movie says of a user; 0 for a movie nobody has
     rated."""

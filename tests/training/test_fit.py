@@ -4,6 +4,7 @@ import dataclasses
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +13,20 @@ from tiny_run import TINY_CONFIG, change_training, list_folder
 
 from model.config import RunConfig
 from model.features import FULL_FEATURES, SEED_FEATURES
-from model.history import History
+from model.history import History, build_history
+from model.table import Movies, Ratings
 from model.training import chain, fit
 from model.training.chain import Chain, ChainFile
 from model.training.checkpoint import TrainedNetwork
 from model.training.curve import read_curve
-from model.training.encoding import predict_queries
+from model.training.encoding import encode_strangers, predict_queries
 from model.training.fit import encode_rows, fit_network
 from model.training.gibbs import Observations, Posterior, sample_posterior
+from model.training.heads import fit_intervals
 from model.training.kept import read_kept
-from model.training.module import HeadModule
-from model.training.prepare import PreparedRows
+from model.training.module import HeadModule, HeadRows
+from model.training.network import Intervals, UserEncoder
+from model.training.prepare import PreparedRows, prepare_rows
 
 SEED_COLUMNS = [FULL_FEATURES.index(name) for name in SEED_FEATURES]
 
@@ -139,6 +143,65 @@ def test_heads_see_encoders_blind_to_their_fold_when_fitted(
     fit_full(history, prepared, TINY_CONFIG, tmp_path)
     sizes = np.bincount(prepared.folds)
     assert sampled == [1_200 - sizes[0], 1_200 - sizes[1], 1_200]
+
+
+def read_posterior(folder: Path, name: str) -> Posterior:
+    """A posterior as it was sampled."""
+    kept = read_kept(folder / f"posterior-{name}.npz", pytest.fail)
+    assert kept is not None
+    return Posterior(**{field.name: kept[field.name] for field in dataclasses.fields(Posterior)})
+
+
+def test_strangers_are_asked_of_encoders_blind_to_their_fold(
+    history: History, prepared: PreparedRows, tmp_path: Path
+) -> None:
+    """What a row's movie gets from a user without ratings is said by the posterior without the row's fold."""
+    encoded, rows = encode_rows(history, prepared, TINY_CONFIG, tmp_path), prepared.rows
+    row_folds = rows.group_folds[rows.queries.groups]
+    for fold in prepared.chosen:
+        asked = np.flatnonzero(row_folds == fold)
+        encoder = UserEncoder.from_posterior(read_posterior(tmp_path, f"fold-{fold}"))
+        expected = encode_strangers(encoder, rows.queries.movies[asked])
+        assert encoded.strangers[asked].tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_movie_too_new_to_be_rated_is_placed_in_the_served_encoder(
+    tiny_ratings: Ratings, tmp_path: Path
+) -> None:
+    """It is not where the sampler left it; everything else is."""
+    movies = tiny_ratings.movies
+    newest = Movies(
+        movie_ids=np.append(movies.movie_ids, movies.movie_ids.max() + 1),
+        titles=[*movies.titles, "Next Year's"],
+        release_years=np.append(movies.release_years, np.int16(2_100)),
+    )
+    history = build_history(dataclasses.replace(tiny_ratings, movies=newest))
+    encoded = encode_rows(history, prepare_rows(history, TINY_CONFIG), TINY_CONFIG, tmp_path)
+    assert not encoded.is_plain
+    drawn = UserEncoder.from_posterior(read_posterior(tmp_path, "all"))
+    moved = (encoded.encoder.table != drawn.table).any(dim=(1, 2))
+    assert torch.nonzero(moved).flatten().tolist() == [history.n_movies]  # the last row: row 0 is the unknown
+
+
+def test_intervals_are_fitted_around_the_base_alone_when_user_has_no_ratings(
+    history: History, prepared: PreparedRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is served: others' rows are corrected by the heads."""
+    seen: list[HeadRows] = []
+
+    def watch(rows: HeadRows, *arguments: Any) -> Intervals:
+        seen.append(rows)
+        return fit_intervals(rows, *arguments)
+
+    monkeypatch.setattr(fit, "fit_intervals", watch)
+    network = fit_full(history, prepared, TINY_CONFIG, tmp_path).network
+    [rows] = seen
+    is_new = rows.inputs[:, FULL_FEATURES.index("user_count")] == 0
+    with torch.no_grad():
+        base = network.base(rows.inputs).clamp(network.low, network.high)
+    assert is_new.any()
+    assert torch.equal(rows.bases[is_new], base[is_new])
+    assert (rows.bases[~is_new] != base[~is_new]).float().mean() > 0.5
 
 
 def test_posterior_is_not_sampled_again_when_folder_has_it(
